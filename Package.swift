@@ -1,0 +1,121 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target: the strict import rules that docs/architecture.md explains,
+/// and no warnings.
+let house: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let parser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
+
+/// A library target; `needs` are our own targets that it may import (docs/architecture.md),
+/// `uses` are products of other packages.
+func room(_ name: String, needs: [String] = [], uses: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
+    .target(
+        name: name, dependencies: needs.map { .byName(name: $0) } + uses, resources: resources, swiftSettings: house)
+}
+
+func program(_ name: String, needs: [String], uses: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: needs.map { .byName(name: $0) } + uses, swiftSettings: house)
+}
+
+func tests(_ name: String, path: String? = nil, needs: [String], uses: [Target.Dependency] = []) -> Target {
+    .testTarget(name: name, dependencies: needs.map { .byName(name: $0) } + uses, path: path, swiftSettings: house)
+}
+
+let package = Package(
+    name: "FlowForge",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "flowforged", targets: ["flowforged"]),
+        .executable(name: "flowforge-agent", targets: ["flowforge-agent"]),
+        .executable(name: "flowforge", targets: ["flowforge"]),
+        .executable(name: "flowforge-launch", targets: ["flowforge-launch"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: ["FullFoundation"]),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        room("FlowForgeProtocol"),
+        room("FlowForgeDomain", needs: ["FlowForgeProtocol"], uses: [collections]),
+        room(
+            "FlowForgeBundle", needs: ["FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [crypto, .product(name: "Yams", package: "Yams")]),
+        room(
+            "FlowForgeStore", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [lifecycle, logging, .product(name: "GRDB", package: "GRDB.swift")]),
+        room(
+            "FlowForgeOrchestration", needs: ["FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [lifecycle, logging]),
+        room(
+            "FlowForgeFleet", needs: ["FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [asn1, crypto, lifecycle, logging, x509]),
+        room(
+            "FlowForgeReleases", needs: ["FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [crypto, logging]),
+        room("FlowForgeCatalog", needs: ["FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"], uses: [logging]),
+        room(
+            "FlowForgeGovernance", needs: ["FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [crypto, logging]),
+        room(
+            "FlowForgeServer",
+            needs: [
+                "FlowForgeOrchestration", "FlowForgeFleet", "FlowForgeReleases", "FlowForgeCatalog",
+                "FlowForgeGovernance", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol",
+            ],
+            uses: [asn1, hummingbird, hummingbirdTLS, lifecycle, logging, nioCore, nioPosix, nioHTTP1, nioSSL, x509],
+            resources: [.embedInCode("Resources/openapi.json")]),
+        room(
+            "FlowForgeClient", needs: ["FlowForgeProtocol"],
+            uses: [crypto, httpClient, nioCore, nioHTTP1, nioSSL]),
+        room(
+            "FlowForgeAgentCore", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [asn1, crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioSSL, subprocess, x509]),
+        program(
+            "flowforged",
+            needs: [
+                "FlowForgeServer", "FlowForgeOrchestration", "FlowForgeFleet", "FlowForgeReleases", "FlowForgeCatalog",
+                "FlowForgeGovernance", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol",
+            ],
+            uses: [lifecycle, logging, parser]),
+        program(
+            "flowforge-agent", needs: ["FlowForgeAgentCore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [lifecycle, logging, parser]),
+        program(
+            "flowforge", needs: ["FlowForgeClient", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [parser, .product(name: "Yams", package: "Yams")]),
+        .executableTarget(name: "flowforge-launch"),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,3 @@
+let seedBundle = 0
+import Yams
+import Crypto

@@ -1,0 +1,1 @@
+let seedCatalog = 0

@@ -1,0 +1,1 @@
+let seedClient = 0

@@ -1,0 +1,1 @@
+let seedGovernance = 0

@@ -1,0 +1,1 @@
+let seedOrchestration = 0

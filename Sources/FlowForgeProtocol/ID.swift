@@ -1,0 +1,98 @@
+public import Foundation
+
+/// What an ``ID`` identifies. The prefix makes ids readable in logs and refuses one kind where
+/// another is meant.
+public protocol Identified {
+    /// Lower-case ASCII letters, e.g. `run`.
+    static var prefix: String { get }
+}
+
+public enum Run: Identified { public static let prefix = "run" }
+public enum Attempt: Identified { public static let prefix = "att" }
+public enum Lease: Identified { public static let prefix = "lse" }
+public enum Agent: Identified { public static let prefix = "agt" }
+public enum Release: Identified { public static let prefix = "rel" }
+public enum Principal: Identified { public static let prefix = "prn" }
+public enum JoinToken: Identified { public static let prefix = "jtk" }
+public enum Snapshot: Identified { public static let prefix = "snp" }
+public enum Spool: Identified { public static let prefix = "spl" }
+
+/// A typed identifier: `<prefix>_<26 characters>`, the characters being the Crockford base32 form
+/// (lower case) of a version 7 UUID (RFC 9562), so ids sort by the time they were made and can be
+/// handed to standards that want a UUID (``uuid``).
+public struct ID<Entity: Identified>: Hashable, Sendable, Codable, CustomStringConvertible, LosslessStringConvertible,
+    Comparable
+{
+    public let uuid: UUID
+
+    public init(uuid: UUID) { self.uuid = uuid }
+
+    /// A new id. `now` orders it among others; `generator` supplies its 74 random bits.
+    public static func make(at now: Date = Date(), using generator: inout some RandomNumberGenerator) -> Self {
+        let milliseconds = UInt64(max(0, now.timeIntervalSince1970 * 1000))
+        let high = (milliseconds << 16) | 0x7000 | UInt64.random(in: 0...0xFFF, using: &generator)
+        let low = (UInt64.random(in: 0...UInt64.max, using: &generator) & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
+        return Self(uuid: UUID(high: high, low: low))
+    }
+
+    public static func make(at now: Date = Date()) -> Self {
+        var generator = SystemRandomNumberGenerator()
+        return make(at: now, using: &generator)
+    }
+
+    /// `nil` unless `text` is exactly what ``description`` prints for an id of this kind.
+    public init?(_ text: String) {
+        let parts = text.split(separator: "_", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[0] == Entity.prefix, let uuid = UUID(crockford: parts[1]) else { return nil }
+        self.uuid = uuid
+    }
+
+    public var description: String { "\(Entity.prefix)_\(uuid.crockford)" }
+
+    public static func < (left: Self, right: Self) -> Bool { left.description < right.description }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let id = Self(text) else {
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "'\(text.prefix(64))' is not an id of kind '\(Entity.prefix)'")
+        }
+        self = id
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+private let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
+
+extension UUID {
+    fileprivate init(high: UInt64, low: UInt64) {
+        let bytes = withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { Array($0) }
+        self.init(
+            uuid: (
+                bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7], bytes[8], bytes[9],
+                bytes[10], bytes[11], bytes[12], bytes[13], bytes[14], bytes[15]
+            ))
+    }
+
+    /// 128 bits as 26 base32 digits, most significant first; the first digit holds 3 bits.
+    fileprivate var crockford: String {
+        let value = withUnsafeBytes(of: uuid) { raw in raw.reduce(UInt128(0)) { $0 << 8 | UInt128($1) } }
+        return String(
+            decoding: (0..<26).map { alphabet[Int((value >> UInt128(5 * (25 - $0))) & 31)] }, as: UTF8.self)
+    }
+
+    fileprivate init?(crockford text: Substring) {
+        guard text.utf8.count == 26, let first = text.utf8.first, first <= UInt8(ascii: "7") else { return nil }
+        var value = UInt128(0)
+        for byte in text.utf8 {
+            guard let digit = alphabet.firstIndex(of: byte) else { return nil }
+            value = value << 5 | UInt128(digit)
+        }
+        self.init(high: UInt64(truncatingIfNeeded: value >> 64), low: UInt64(truncatingIfNeeded: value))
+    }
+}

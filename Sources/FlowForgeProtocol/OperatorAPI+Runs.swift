@@ -1,0 +1,159 @@
+public import Foundation
+
+/// Messages of the operator API, `https://<control plane>/api/v1/…`; the OpenAPI document of the
+/// daemon describes the same.
+public enum OperatorAPI {
+    public static let basePath = "/api/v1"
+}
+
+extension OperatorAPI {
+    /// A page of a list; ask again with `?after=<next>` while `next` is present.
+    public struct Page<Item: Codable & Sendable>: Codable, Sendable {
+        public var items: [Item]
+        public var next: String?
+        public init(items: [Item], next: String? = nil) {
+            self.items = items
+            self.next = next
+        }
+    }
+
+    /// `POST /runs`. With the same `idempotencyKey` in one environment the first run is returned again.
+    public struct StartRun: Codable, Sendable {
+        public var environment: String
+        /// Needed when more than one bundle of the environment has the flow.
+        public var bundle: String?
+        public var flow: String
+        public var parameters: [String: JSONValue]
+        public var idempotencyKey: String?
+        public init(
+            environment: String, bundle: String? = nil, flow: String, parameters: [String: JSONValue] = [:],
+            idempotencyKey: String? = nil
+        ) {
+            self.environment = environment
+            self.bundle = bundle
+            self.flow = flow
+            self.parameters = parameters
+            self.idempotencyKey = idempotencyKey
+        }
+    }
+
+    /// In lists `tasks` is absent.
+    public struct RunView: Codable, Sendable {
+        public var id: ID<Run>
+        public var environment: String
+        public var bundle: BundleReference
+        public var flow: String
+        public var state: RunState
+        public var parameters: [String: JSONValue]
+        public var createdAt: Date
+        public var startedAt: Date?
+        public var finishedAt: Date?
+        public var createdBy: String
+        /// Grows with every change of the run or of one of its tasks; `GET /runs/{id}?since=<version>`
+        /// waits for a newer one.
+        public var version: Int64
+        public var tasks: [TaskView]?
+        public init(
+            id: ID<Run>, environment: String, bundle: BundleReference, flow: String, state: RunState,
+            parameters: [String: JSONValue], createdAt: Date, startedAt: Date?, finishedAt: Date?, createdBy: String,
+            version: Int64, tasks: [TaskView]?
+        ) {
+            self.id = id
+            self.environment = environment
+            self.bundle = bundle
+            self.flow = flow
+            self.state = state
+            self.parameters = parameters
+            self.createdAt = createdAt
+            self.startedAt = startedAt
+            self.finishedAt = finishedAt
+            self.createdBy = createdBy
+            self.version = version
+            self.tasks = tasks
+        }
+    }
+
+    /// In topological order within a run.
+    public struct TaskView: Codable, Sendable {
+        public var name: String
+        public var layer: Layer
+        public var engine: String
+        public var state: TaskState
+        public var dependsOn: [String]
+        public var output: AssetName?
+        /// Oldest first.
+        public var attempts: [AttemptView]
+        public init(
+            name: String, layer: Layer, engine: String, state: TaskState, dependsOn: [String], output: AssetName?,
+            attempts: [AttemptView]
+        ) {
+            self.name = name
+            self.layer = layer
+            self.engine = engine
+            self.state = state
+            self.dependsOn = dependsOn
+            self.output = output
+            self.attempts = attempts
+        }
+    }
+
+    public struct AttemptView: Codable, Sendable {
+        public var id: ID<Attempt>
+        public var number: Int
+        public var state: AttemptState
+        public var agent: ID<Agent>
+        public var agentName: String
+        public var leasedAt: Date
+        public var startedAt: Date?
+        public var finishedAt: Date?
+        public var progress: TaskProgress?
+        public var metrics: TaskMetrics?
+        public var checks: [CheckResult]
+        public var error: TaskError?
+        public var snapshot: SnapshotReference?
+        public init(
+            id: ID<Attempt>, number: Int, state: AttemptState, agent: ID<Agent>, agentName: String, leasedAt: Date,
+            startedAt: Date?, finishedAt: Date?, progress: TaskProgress?, metrics: TaskMetrics?,
+            checks: [CheckResult], error: TaskError?, snapshot: SnapshotReference?
+        ) {
+            self.id = id
+            self.number = number
+            self.state = state
+            self.agent = agent
+            self.agentName = agentName
+            self.leasedAt = leasedAt
+            self.startedAt = startedAt
+            self.finishedAt = finishedAt
+            self.progress = progress
+            self.metrics = metrics
+            self.checks = checks
+            self.error = error
+            self.snapshot = snapshot
+        }
+    }
+
+    /// `GET /runs/{id}/logs?task=&after=&limit=`: lines of the run's attempts in the order they were
+    /// stored. `next` is the cursor for the following page, present even on the last (poll with it to follow).
+    public struct LogPage: Codable, Sendable {
+        public var lines: [RunLogLine]
+        public var next: String
+        /// Whether the run is final and everything was returned.
+        public var complete: Bool
+        public init(lines: [RunLogLine], next: String, complete: Bool) {
+            self.lines = lines
+            self.next = next
+            self.complete = complete
+        }
+    }
+
+    public struct RunLogLine: Codable, Sendable {
+        public var task: String
+        public var attempt: Int
+        public var line: LogLine
+        public init(task: String, attempt: Int, line: LogLine) {
+            self.task = task
+            self.attempt = attempt
+            self.line = line
+        }
+    }
+}

@@ -1,0 +1,1 @@
+let seedReleases = 0

@@ -1,0 +1,1 @@
+let seedServer = 0

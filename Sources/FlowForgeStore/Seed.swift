@@ -1,0 +1,1 @@
+let seedStore = 0
