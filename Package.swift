@@ -116,6 +116,42 @@ let package = Package(
             "flowforge", needs: ["FlowForgeClient", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [parser, .product(name: "Yams", package: "Yams")]),
         .executableTarget(name: "flowforge-launch"),
+
+        room(
+            "FlowForgeTestSupport",
+            needs: [
+                "FlowForgeServer", "FlowForgeOrchestration", "FlowForgeFleet", "FlowForgeReleases", "FlowForgeCatalog",
+                "FlowForgeGovernance", "FlowForgeStore", "FlowForgeBundle", "FlowForgeClient", "FlowForgeAgentCore",
+                "FlowForgeDomain", "FlowForgeProtocol",
+            ],
+            uses: [crypto, httpClient, lifecycle, logging, nioCore, nioSSL, subprocess, x509]),
+        tests("FlowForgeProtocolTests", needs: ["FlowForgeProtocol"]),
+        tests("FlowForgeDomainTests", needs: ["FlowForgeDomain", "FlowForgeProtocol"]),
+        tests("FlowForgeBundleTests", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"], uses: [subprocess]),
+        tests(
+            "FlowForgeStoreTests", needs: ["FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"]),
+        tests(
+            "FlowForgeOrchestrationTests",
+            needs: [
+                "FlowForgeOrchestration", "FlowForgeCatalog", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain",
+                "FlowForgeProtocol",
+            ], uses: [logging]),
+        tests(
+            "FlowForgeFleetTests", needs: ["FlowForgeFleet", "FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [crypto, logging, x509, asn1]),
+        tests(
+            "FlowForgeServerTests",
+            needs: ["FlowForgeServer", "FlowForgeTestSupport", "FlowForgeClient", "FlowForgeStore", "FlowForgeProtocol", "FlowForgeBundle", "FlowForgeDomain"],
+            uses: [crypto, httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, x509, asn1]),
+        tests(
+            "FlowForgeAgentCoreTests",
+            needs: ["FlowForgeAgentCore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, x509]),
+        tests("ArchitectureTests", needs: []),
+        tests(
+            "Suites",
+            needs: ["FlowForgeTestSupport", "FlowForgeClient", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [subprocess]),
     ],
     swiftLanguageModes: [.v6]
 )

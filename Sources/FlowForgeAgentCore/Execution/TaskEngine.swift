@@ -1,0 +1,65 @@
+public import FlowForgeBundle
+public import FlowForgeProtocol
+public import Foundation
+
+/// The seam behind which tasks run: `duckdb` and `command` now, others beside them later.
+///
+/// An engine runs each task in child processes, never in the agent. When the calling Swift task is
+/// cancelled it ends the whole process tree before it returns.
+public protocol TaskEngine: Sendable {
+    /// The manifest's `engine`.
+    var name: String { get }
+
+    /// The version found on this machine, or why the engine cannot be offered (with what to do).
+    func probe() async throws(TaskError) -> String
+
+    /// Writes the task's rows and reports what it did. Throws `TaskError` for a failure that the
+    /// manifest's author or the machine caused, and `CancellationError` after a cancellation.
+    func run(_ work: TaskWork, reporting: any TaskReporting) async throws -> TaskResult
+}
+
+/// Everything an engine needs to run one attempt.
+public struct TaskWork: Sendable {
+    public var assignment: AgentAPI.Assignment
+    public var task: TaskSpec
+    /// The unpacked bundle; read-only.
+    public var bundleFolder: URL
+    /// An empty folder of this attempt; removed by the caller.
+    public var workspace: URL
+    public var lake: LakeFolder
+
+    public init(
+        assignment: AgentAPI.Assignment, task: TaskSpec, bundleFolder: URL, workspace: URL, lake: LakeFolder
+    ) {
+        self.assignment = assignment
+        self.task = task
+        self.bundleFolder = bundleFolder
+        self.workspace = workspace
+        self.lake = lake
+    }
+}
+
+/// What a successful task did. A failed blocking check is no error: it is a result whose `output` is
+/// `nil` and whose `error` says so, so that metrics and checks are kept.
+public struct TaskResult: Sendable {
+    public var metrics: TaskMetrics
+    public var checks: [CheckResult]
+    public var output: TaskOutput?
+    public var error: TaskError?
+
+    public init(metrics: TaskMetrics, checks: [CheckResult] = [], output: TaskOutput? = nil, error: TaskError? = nil) {
+        self.metrics = metrics
+        self.checks = checks
+        self.output = output
+        self.error = error
+    }
+}
+
+/// Where an engine's reports go: the spool. Calls keep their order and return once the event is on disk.
+public protocol TaskReporting: Sendable {
+    /// The first process of the task runs.
+    func started(pid: Int32) async throws
+    func log(_ stream: LogStream, _ text: String) async throws
+    func progress(_ progress: TaskProgress) async throws
+    func lineage(_ event: OpenLineage.RunEvent) async throws
+}

@@ -1,1 +1,0 @@
-let seedAgentCore = 0

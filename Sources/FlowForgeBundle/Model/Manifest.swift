@@ -1,0 +1,141 @@
+public import FlowForgeDomain
+public import FlowForgeProtocol
+
+/// A validated `flowforge.yaml`. The same value, in canonical JSON, is the OCI config blob of the
+/// packed bundle, which is what the control plane and the agent read.
+public struct Manifest: Hashable, Sendable, Codable {
+    public var name: String
+    public var version: String
+    public var description: String
+    /// Sorted by name, as are `variables`, `flows` and each flow's `tasks`.
+    public var parameters: [ParameterSpec]
+    /// Bound by the environment. Without a default the environment must bind it.
+    public var variables: [ParameterSpec]
+    public var flows: [FlowSpec]
+
+    public init(
+        name: String, version: String, description: String = "", parameters: [ParameterSpec] = [],
+        variables: [ParameterSpec] = [], flows: [FlowSpec]
+    ) {
+        self.name = name
+        self.version = version
+        self.description = description
+        self.parameters = parameters
+        self.variables = variables
+        self.flows = flows
+    }
+}
+
+public struct FlowSpec: Hashable, Sendable, Codable {
+    public var name: String
+    public var description: String
+    public var tasks: [TaskSpec]
+
+    public init(name: String, description: String = "", tasks: [TaskSpec]) {
+        self.name = name
+        self.description = description
+        self.tasks = tasks
+    }
+}
+
+/// One task. Exactly one of `sql` (engine `duckdb`), `source` (engine `duckdb`, an ingest) and
+/// `command` (engine `command`) is present.
+public struct TaskSpec: Hashable, Sendable, Codable {
+    public var name: String
+    public var layer: Layer
+    /// `duckdb` or `command`; engines are a seam, so this is open text.
+    public var engine: String
+    /// Path of the SELECT, relative to the bundle.
+    public var sql: String?
+    public var source: SourceSpec?
+    /// The executable (a path in the bundle) and its arguments.
+    public var command: [String]?
+    public var inputs: [AssetName]
+    public var output: AssetName?
+    public var load: LoadSpec
+    /// What the manifest says of output columns: tags and descriptions.
+    public var columns: [ColumnSpec]
+    public var checks: [CheckSpec]
+    public var retry: RetrySpec
+    /// Wall clock of one attempt.
+    public var timeoutSeconds: Double
+    public var resources: ResourceSpec
+
+    public init(
+        name: String, layer: Layer, engine: String = "duckdb", sql: String? = nil, source: SourceSpec? = nil,
+        command: [String]? = nil, inputs: [AssetName] = [], output: AssetName?, load: LoadSpec = LoadSpec(),
+        columns: [ColumnSpec] = [], checks: [CheckSpec] = [], retry: RetrySpec = RetrySpec(),
+        timeoutSeconds: Double = 3600, resources: ResourceSpec = ResourceSpec()
+    ) {
+        self.name = name
+        self.layer = layer
+        self.engine = engine
+        self.sql = sql
+        self.source = source
+        self.command = command
+        self.inputs = inputs
+        self.output = output
+        self.load = load
+        self.columns = columns
+        self.checks = checks
+        self.retry = retry
+        self.timeoutSeconds = timeoutSeconds
+        self.resources = resources
+    }
+}
+
+public struct LoadSpec: Hashable, Sendable, Codable {
+    public var mode: LoadMode
+    /// `merge` and `scd2`.
+    public var keys: [String]
+    /// Hive partition columns of the files; needed by `partition-overwrite`, allowed with `replace` and `append`.
+    public var partitionBy: [String]
+
+    public init(mode: LoadMode = .replace, keys: [String] = [], partitionBy: [String] = []) {
+        self.mode = mode
+        self.keys = keys
+        self.partitionBy = partitionBy
+    }
+}
+
+public struct ColumnSpec: Hashable, Sendable, Codable {
+    public var name: String
+    public var description: String
+    /// `sensitive` keeps the column's extremes on the agent.
+    public var tags: [String]
+
+    public init(name: String, description: String = "", tags: [String] = []) {
+        self.name = name
+        self.description = description
+        self.tags = tags
+    }
+}
+
+public struct RetrySpec: Hashable, Sendable, Codable {
+    /// Attempts after the first.
+    public var retries: Int
+    public var delaySeconds: Double
+
+    public init(retries: Int = 0, delaySeconds: Double = 5) {
+        self.retries = retries
+        self.delaySeconds = delaySeconds
+    }
+}
+
+public struct ResourceSpec: Hashable, Sendable, Codable {
+    public var memoryBytes: Int64
+    public var threads: Int
+
+    public init(memoryBytes: Int64 = 1 << 30, threads: Int = 2) {
+        self.memoryBytes = memoryBytes
+        self.threads = threads
+    }
+}
+
+extension Manifest {
+    public func flow(_ name: String) -> FlowSpec? { flows.first { $0.name == name } }
+}
+
+extension FlowSpec {
+    public func task(_ name: String) -> TaskSpec? { tasks.first { $0.name == name } }
+}

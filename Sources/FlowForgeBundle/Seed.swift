@@ -1,3 +1,0 @@
-let seedBundle = 0
-import Yams
-import Crypto

@@ -1,1 +1,0 @@
-let seedDomain = 0

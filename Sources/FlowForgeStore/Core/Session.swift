@@ -1,0 +1,45 @@
+internal import FlowForgeProtocol
+public import Foundation
+internal import GRDB
+
+/// A view of the database inside one read or one write. It must not leave the closure that it was
+/// handed to. Queries hang off it by noun: `session.runs`, `session.agents`, ….
+///
+/// In a read the database itself refuses changes. In a write the session is one operation's savepoint:
+/// what it throws undoes only that operation.
+public final class Session {
+    let db: Database
+    /// The time of the operation, one value for all its rows.
+    public let now: Date
+    private(set) var afterCommit: [@Sendable () -> Void] = []
+
+    init(db: Database, now: Date) {
+        self.db = db
+        self.now = now
+    }
+
+    /// Runs `action` once the transaction is durable; never when it is not. Used to wake waiters.
+    public func whenCommitted(_ action: @escaping @Sendable () -> Void) { afterCommit.append(action) }
+}
+
+extension Session {
+    /// The write changed exactly one row, or the transition lost: throws ``StoreError/conflict(_:)``.
+    func requireOneChange(_ what: @autoclosure () -> String) throws {
+        guard db.changesCount == 1 else { throw StoreError.conflict(what()) }
+    }
+}
+
+/// Times are stored as integer milliseconds since 1970 (UTC).
+extension Date {
+    var milliseconds: Int64 { Int64((timeIntervalSince1970 * 1000).rounded()) }
+    init(milliseconds: Int64) { self.init(timeIntervalSince1970: Double(milliseconds) / 1000) }
+}
+
+/// Values without a column of their own are stored as JSON text.
+func jsonText(_ value: some Encodable) throws -> String {
+    String(decoding: try WireCoding.encode(value), as: UTF8.self)
+}
+
+func fromJSON<Value: Decodable>(_ type: Value.Type, _ text: String) throws -> Value {
+    try WireCoding.decode(type, from: Data(text.utf8))
+}

@@ -1,0 +1,171 @@
+public import Foundation
+internal import GRDB
+internal import Synchronization
+
+/// The control plane's database: SQLite in WAL mode, `synchronous=FULL`, one writer with group commit
+/// and a pool of readers.
+///
+/// Writes that wait at the same time are committed together: each in a savepoint of its own, each
+/// answered only after the one commit (and so one fsync) that carries them all. They are applied in
+/// the order in which ``write(_:)`` was called.
+public final class Store: Sendable {
+    /// Where a test may make a write fail: see ``Options/fault``.
+    public enum FaultPoint: Sendable, CaseIterable { case beforeBody, beforeCommit, afterCommit }
+
+    public struct Options: Sendable {
+        public var readers = 4
+        /// The most operations that one transaction carries.
+        public var largestGroup = 256
+        /// The most writes that may wait; one more is refused with ``StoreError/busy``.
+        public var largestQueue = 16_384
+        public var now: @Sendable () -> Date = { Date() }
+        /// Called at each point of each transaction; what it throws takes the transaction's place.
+        public var fault: (@Sendable (FaultPoint) throws -> Void)?
+        public init() {}
+    }
+
+    private struct PendingWrite: Sendable {
+        let run: @Sendable (Session) throws -> Void
+        /// `nil` once committed.
+        let finish: @Sendable ((any Error)?) -> Void
+    }
+
+    private struct Queue {
+        var waiting: [PendingWrite] = []
+        var isDraining = false
+        var isClosed = false
+    }
+
+    private let pool: DatabasePool
+    private let options: Options
+    private let queue = Mutex(Queue())
+
+    /// Opens the database at `path`, making it if it is not there, and brings its schema up to date.
+    /// Throws ``StoreError/newerDatabase`` for one that a newer FlowForge has written.
+    public init(path: String, options: Options = Options()) throws {
+        var configuration = Configuration()
+        configuration.maximumReaderCount = options.readers
+        configuration.busyMode = .timeout(5)
+        configuration.foreignKeysEnabled = true
+        self.options = options
+        do {
+            pool = try DatabasePool(path: path, configuration: configuration)
+            // GRDB sets `synchronous=NORMAL` on the writer when it switches to WAL, after its
+            // `prepareDatabase` hooks have run; so FULL can only be set on the open pool.
+            try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous=FULL") }
+            let migrator = Schema.migrator
+            if try pool.read(migrator.hasBeenSuperseded) { throw StoreError.newerDatabase }
+            try migrator.migrate(pool)
+        } catch {
+            throw StoreError.mapping(error)
+        }
+    }
+
+    /// Reads from one consistent snapshot, beside writers.
+    public func read<T: Sendable>(_ body: @Sendable @escaping (Session) throws -> T) async throws -> T {
+        let now = options.now()
+        do {
+            return try await pool.read { db in try body(Session(db: db, now: now)) }
+        } catch {
+            throw StoreError.mapping(error)
+        }
+    }
+
+    /// Runs `body` in the next group and returns once its changes are durable. What `body` throws
+    /// undoes its changes alone; a failed commit fails every operation of the group.
+    public func write<T: Sendable>(_ body: @Sendable @escaping (Session) throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            let result = Mutex<T?>(nil)
+            let pending = PendingWrite(
+                run: { session in
+                    let value = try body(session)
+                    result.withLock { $0 = value }
+                },
+                finish: { error in
+                    if let error {
+                        continuation.resume(throwing: StoreError.mapping(error))
+                    } else if let value = result.withLock({ $0 }) {
+                        continuation.resume(returning: value)
+                    }
+                })
+            enqueue(pending)
+        }
+    }
+
+    private func enqueue(_ pending: PendingWrite) {
+        enum Next { case wait, drain, refuse(StoreError) }
+        let next: Next = queue.withLock { queue in
+            if queue.isClosed { return .refuse(.closed) }
+            if queue.waiting.count >= options.largestQueue { return .refuse(.busy) }
+            queue.waiting.append(pending)
+            if queue.isDraining { return .wait }
+            queue.isDraining = true
+            return .drain
+        }
+        switch next {
+        case .wait: break
+        case .refuse(let error): pending.finish(error)
+        case .drain: pool.asyncWriteWithoutTransaction { db in self.drain(db) }
+        }
+    }
+
+    /// Runs on the writer's queue until nobody waits.
+    private func drain(_ db: Database) {
+        while true {
+            let group = queue.withLock { queue in
+                let group = Array(queue.waiting.prefix(options.largestGroup))
+                queue.waiting.removeFirst(group.count)
+                if group.isEmpty { queue.isDraining = false }
+                return group
+            }
+            if group.isEmpty { return }
+            commit(group, db)
+        }
+    }
+
+    private func commit(_ group: [PendingWrite], _ db: Database) {
+        var errors = [(any Error)?](repeating: nil, count: group.count)
+        var wakeUps: [@Sendable () -> Void] = []
+        let now = options.now()
+        do {
+            try db.inTransaction(.immediate) {
+                for (index, pending) in group.enumerated() {
+                    let session = Session(db: db, now: now)
+                    do {
+                        try db.inSavepoint {
+                            try options.fault?(.beforeBody)
+                            try pending.run(session)
+                            return .commit
+                        }
+                        wakeUps += session.afterCommit
+                    } catch {
+                        // A full disk or damage may have rolled back the whole transaction.
+                        guard db.isInsideTransaction else { throw error }
+                        errors[index] = error
+                    }
+                }
+                try options.fault?(.beforeCommit)
+                return .commit
+            }
+        } catch {
+            for pending in group { pending.finish(error) }
+            return
+        }
+        // The reply may be lost although the change is durable: callers must be able to repeat.
+        var lost: (any Error)?
+        do { try options.fault?(.afterCommit) } catch { lost = error }
+        for wakeUp in wakeUps { wakeUp() }
+        for (pending, error) in zip(group, errors) { pending.finish(error ?? lost) }
+    }
+
+    /// Lets the writes that wait finish, refuses new ones, and closes the files.
+    public func close() throws {
+        queue.withLock { $0.isClosed = true }
+        do { try pool.close() } catch { throw StoreError.mapping(error) }
+    }
+
+    /// The writer's `PRAGMA synchronous`; 2 is FULL.
+    public func synchronousLevel() throws -> Int {
+        try pool.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA synchronous") ?? -1 }
+    }
+}

@@ -1,0 +1,6 @@
+extension Schema {
+    static let releases = Step(
+        name: "0003-releases",
+        sql: """
+            """)
+}

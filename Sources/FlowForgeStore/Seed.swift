@@ -1,1 +1,0 @@
-let seedStore = 0

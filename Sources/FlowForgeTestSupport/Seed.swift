@@ -1,0 +1,1 @@
+let seed = 0
