@@ -141,7 +141,10 @@ let package = Package(
             uses: [crypto, logging, x509, asn1]),
         tests(
             "FlowForgeServerTests",
-            needs: ["FlowForgeServer", "FlowForgeTestSupport", "FlowForgeClient", "FlowForgeStore", "FlowForgeProtocol", "FlowForgeBundle", "FlowForgeDomain"],
+            needs: [
+                "FlowForgeServer", "FlowForgeTestSupport", "FlowForgeClient", "FlowForgeStore", "FlowForgeProtocol",
+                "FlowForgeBundle", "FlowForgeDomain",
+            ],
             uses: [crypto, httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, x509, asn1]),
         tests(
             "FlowForgeAgentCoreTests",
