@@ -1,0 +1,21 @@
+public import FlowForgeProtocol
+import Foundation
+public import Logging
+
+/// Engine `command`: an executable of the bundle.
+public struct CommandEngine: TaskEngine {
+    public let name = "command"
+    let host: EngineHost
+    let logger: Logger
+
+    public init(host: EngineHost, logger: Logger) {
+        self.host = host
+        self.logger = logger
+    }
+
+    public func probe() async throws(TaskError) -> String { throw TaskError(code: "engine_missing", message: "not built yet") }
+
+    public func run(_ work: TaskWork, reporting: any TaskReporting) async throws -> TaskResult {
+        throw TaskError(code: "engine_missing", message: "not built yet")
+    }
+}
