@@ -1,0 +1,125 @@
+public import FlowForgeProtocol
+public import Foundation
+internal import GRDB
+
+/// What people decided about an agent.
+public enum AgentStanding: String, Sendable {
+    case active, draining, revoked
+}
+
+public struct AgentRow: Sendable {
+    public var id: ID<Agent>
+    public var name: String
+    public var pool: String
+    public var standing: AgentStanding
+    public var agentVersion: String
+    public var engines: [AgentAPI.EngineOffer]
+    public var labels: [String: String]
+    public var slots: Int
+    public var leases: Int
+    public var joinedAt: Date
+    public var lastPollAt: Date?
+    /// Of its newest certificate.
+    public var certificateNotAfter: Date
+}
+
+public struct AgentQueries {
+    let session: Session
+
+    /// A newly joined agent.
+    public func insert(_ id: ID<Agent>, name: String, pool: String, agentVersion: String) throws {
+        try session.db.execute(
+            sql: "INSERT INTO agent (id, name, pool, agent_version, joined_at) VALUES (?, ?, ?, ?, ?)",
+            arguments: [id.description, name, pool, agentVersion, session.now.milliseconds])
+    }
+
+    /// An agent that joined again under its own id.
+    public func rejoin(_ id: ID<Agent>, name: String, agentVersion: String) throws {
+        try session.db.execute(
+            sql: "UPDATE agent SET name = ?, agent_version = ? WHERE id = ? AND state <> 'revoked'",
+            arguments: [name, agentVersion, id.description])
+        try session.requireOneChange("agent \(id) is not there or revoked")
+    }
+
+    /// Records a poll as the agent's heartbeat and says how the agent stands. A revoked agent's poll
+    /// records nothing. Throws ``StoreError/conflict(_:)`` for an agent that never joined.
+    public func recordPoll(_ agent: ID<Agent>, _ request: AgentAPI.PollRequest) throws -> AgentStanding {
+        guard let standing = try standing(of: agent) else { throw StoreError.conflict("agent \(agent) never joined") }
+        if standing == .revoked { return .revoked }
+        try session.db.execute(
+            sql: """
+                UPDATE agent SET agent_version = ?, engines = ?, labels = ?, slots = ?, leases = ?, last_poll_at = ?
+                WHERE id = ?
+                """,
+            arguments: [
+                request.agentVersion, try jsonText(request.engines), try jsonText(request.labels), request.slots,
+                request.leases.count, session.now.milliseconds, agent.description,
+            ])
+        return standing
+    }
+
+    public func standing(of agent: ID<Agent>) throws -> AgentStanding? {
+        try String.fetchOne(session.db, sql: "SELECT state FROM agent WHERE id = ?", arguments: [agent.description])
+            .flatMap(AgentStanding.init)
+    }
+
+    public func name(of agent: ID<Agent>) throws -> String? {
+        try String.fetchOne(session.db, sql: "SELECT name FROM agent WHERE id = ?", arguments: [agent.description])
+    }
+
+    public func find(_ agent: ID<Agent>) throws -> AgentRow? {
+        try fetch("a.id = ?", [agent.description]).first
+    }
+
+    /// Sorted by id, so by age; starts behind `after`.
+    public func list(pool: String? = nil, after: ID<Agent>? = nil, limit: Int) throws -> [AgentRow] {
+        try fetch(
+            "a.id > ? AND (? IS NULL OR a.pool = ?) ORDER BY a.id LIMIT ?",
+            [after?.description ?? "", pool, pool, limit])
+    }
+
+    /// Agents whose last poll is not before `since`, and all that are not revoked.
+    public func count(onlineSince since: Date) throws -> (online: Int, all: Int) {
+        let row = try Row.fetchOne(
+            session.db,
+            sql: """
+                SELECT count(*) AS total, coalesce(sum(last_poll_at >= ?), 0) AS online FROM agent WHERE state <> 'revoked'
+                """,
+            arguments: [since.milliseconds])
+        return (row?["online"] ?? 0, row?["total"] ?? 0)
+    }
+
+    /// Moves from one standing to another. Throws ``StoreError/conflict(_:)`` when it was not in `from`.
+    public func move(_ agent: ID<Agent>, from: Set<AgentStanding>, to: AgentStanding) throws {
+        let allowed = from.map(\.rawValue).sorted()
+        try session.db.execute(
+            sql: "UPDATE agent SET state = ? WHERE id = ? AND state IN (SELECT value FROM json_each(?))",
+            arguments: [to.rawValue, agent.description, try jsonText(allowed)])
+        try session.requireOneChange("agent \(agent) is not \(allowed.joined(separator: " or "))")
+    }
+
+    private func fetch(_ condition: String, _ arguments: StatementArguments) throws -> [AgentRow] {
+        try Row.fetchAll(
+            session.db,
+            sql: """
+                SELECT a.id, a.name, a.pool, a.state, a.agent_version, a.engines, a.labels, a.slots, a.leases, a.joined_at,
+                    a.last_poll_at,
+                    (SELECT max(c.not_after) FROM agent_certificate c WHERE c.agent = a.id) AS certificate_not_after
+                FROM agent a WHERE \(condition)
+                """,
+            arguments: arguments
+        ).map { row in
+            AgentRow(
+                id: try row.id("id"), name: row["name"], pool: row["pool"],
+                standing: AgentStanding(rawValue: row["state"]) ?? .revoked, agentVersion: row["agent_version"],
+                engines: try fromJSON([AgentAPI.EngineOffer].self, row["engines"]),
+                labels: try fromJSON([String: String].self, row["labels"]), slots: row["slots"], leases: row["leases"],
+                joinedAt: Date(milliseconds: row["joined_at"]), lastPollAt: row.date("last_poll_at"),
+                certificateNotAfter: row.date("certificate_not_after") ?? Date(milliseconds: row["joined_at"]))
+        }
+    }
+}
+
+extension Session {
+    public var agents: AgentQueries { AgentQueries(session: self) }
+}
