@@ -1,0 +1,94 @@
+public import FlowForgeBundle
+public import FlowForgeProtocol
+public import Foundation
+internal import GRDB
+
+/// A pushed bundle, without its manifest (``BundleQueries/manifest(digest:)``).
+public struct BundleRow: Sendable, Hashable {
+    /// Grows with each push; the order of lists.
+    public var number: Int64
+    public var reference: BundleReference
+    public var description: String
+    /// Of all blobs together.
+    public var bytes: Int64
+    public var pushedAt: Date
+    public var pushedBy: String
+}
+
+extension Session {
+    public var bundles: BundleQueries { BundleQueries(session: self) }
+}
+
+public struct BundleQueries {
+    let session: Session
+    private static let columns = "number, digest, name, version, description, bytes, pushed_at, pushed_by"
+
+    public func find(digest: String) throws -> BundleRow? {
+        try one("digest = ?", [digest])
+    }
+
+    public func find(name: String, version: String) throws -> BundleRow? {
+        try one("name = ? AND version = ?", [name, version])
+    }
+
+    /// At most `limit` bundles whose digest begins with `prefix` (`sha256:` and hexadecimal digits,
+    /// checked by the caller).
+    public func matching(digestPrefix prefix: String, limit: Int) throws -> [BundleRow] {
+        try Row.fetchAll(
+            session.db,
+            sql: "SELECT \(Self.columns) FROM bundle WHERE digest >= ? AND digest < ? ORDER BY digest LIMIT ?",
+            arguments: [prefix, prefix + "g", limit]
+        ).map(BundleRow.init)
+    }
+
+    /// Newest push first, those before `number`.
+    public func list(before number: Int64?, limit: Int) throws -> [BundleRow] {
+        try Row.fetchAll(
+            session.db, sql: "SELECT \(Self.columns) FROM bundle WHERE number < ? ORDER BY number DESC LIMIT ?",
+            arguments: [number ?? Int64.max, limit]
+        ).map(BundleRow.init)
+    }
+
+    /// The validated manifest, as it stood in the bundle's config blob.
+    public func manifest(digest: String) throws -> Manifest? {
+        try String.fetchOne(session.db, sql: "SELECT manifest FROM bundle WHERE digest = ?", arguments: [digest])
+            .map { try fromJSON(Manifest.self, $0) }
+    }
+
+    /// Throws ``StoreError/conflict(_:)`` when the digest, or the name and version, are taken.
+    @discardableResult
+    public func insert(
+        digest: String, manifest: Manifest, bytes: Int64, by pusher: String
+    ) throws -> BundleRow {
+        try session.db.execute(
+            sql: """
+                INSERT INTO bundle (digest, name, version, description, manifest, bytes, pushed_at, pushed_by)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                digest, manifest.name, manifest.version, manifest.description, try jsonText(manifest), bytes,
+                session.now.milliseconds, pusher,
+            ])
+        return BundleRow(
+            number: session.db.lastInsertedRowID,
+            reference: BundleReference(name: manifest.name, version: manifest.version, digest: digest),
+            description: manifest.description, bytes: bytes, pushedAt: Date(milliseconds: session.now.milliseconds),
+            pushedBy: pusher)
+    }
+
+    private func one(_ condition: String, _ arguments: StatementArguments) throws -> BundleRow? {
+        try Row.fetchOne(
+            session.db, sql: "SELECT \(Self.columns) FROM bundle WHERE \(condition)", arguments: arguments
+        ).map(BundleRow.init)
+    }
+}
+
+extension BundleRow {
+    fileprivate init(_ row: Row) {
+        self.init(
+            number: row["number"],
+            reference: BundleReference(name: row["name"], version: row["version"], digest: row["digest"]),
+            description: row["description"], bytes: row["bytes"], pushedAt: Date(milliseconds: row["pushed_at"]),
+            pushedBy: row["pushed_by"])
+    }
+}
