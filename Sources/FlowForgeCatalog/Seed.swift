@@ -1,1 +1,0 @@
-let seedCatalog = 0

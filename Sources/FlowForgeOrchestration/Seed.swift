@@ -1,1 +1,0 @@
-let seedOrchestration = 0

@@ -1,0 +1,4 @@
+public final class WakeUps: Sendable {
+    public init() {}
+    public func drain() { fatalError() }
+}
