@@ -22,6 +22,8 @@ public protocol TaskEngine: Sendable {
 public struct TaskWork: Sendable {
     public var assignment: AgentAPI.Assignment
     public var task: TaskSpec
+    /// The bundle's manifest, for the types and defaults of parameters and variables.
+    public var manifest: Manifest
     /// The unpacked bundle; read-only.
     public var bundleFolder: URL
     /// An empty folder of this attempt; removed by the caller.
@@ -29,10 +31,12 @@ public struct TaskWork: Sendable {
     public var lake: LakeFolder
 
     public init(
-        assignment: AgentAPI.Assignment, task: TaskSpec, bundleFolder: URL, workspace: URL, lake: LakeFolder
+        assignment: AgentAPI.Assignment, task: TaskSpec, manifest: Manifest, bundleFolder: URL, workspace: URL,
+        lake: LakeFolder
     ) {
         self.assignment = assignment
         self.task = task
+        self.manifest = manifest
         self.bundleFolder = bundleFolder
         self.workspace = workspace
         self.lake = lake
