@@ -88,10 +88,8 @@ public struct ReleaseQueries {
 
 extension ReleaseRow {
     fileprivate init(_ row: Row) throws {
-        let id: String = row["id"]
-        guard let id = ID<Release>(id) else { throw StoreError.corrupt("release id '\(id)'") }
         self.init(
-            id: id, environment: row["environment"],
+            id: try row.id("id"), environment: row["environment"],
             bundle: BundleReference(name: row["name"], version: row["version"], digest: row["digest"]),
             serial: row["serial"], isCurrent: row["is_current"], createdAt: Date(milliseconds: row["created_at"]),
             createdBy: row["created_by"])

@@ -1,0 +1,156 @@
+internal import FlowForgeBundle
+public import FlowForgeDomain
+public import FlowForgeProtocol
+public import FlowForgeStore
+public import Foundation
+public import Logging
+internal import Synchronization
+
+/// The bundles that were pushed: their blobs in an OCI image layout folder, their names and manifests
+/// in the store. The store decides what exists; the folder may hold blobs of pushes that never ended.
+public final class BundleRegistry: Sendable {
+    /// In bytes.
+    public static let largestBlob: Int64 = 256 << 20
+    /// At the same time; each may hold ``largestBlob`` of disk.
+    public static let mostUploads = 8
+
+    private let store: Store
+    private let folder: RegistryFolder
+    private let logger: Logger
+    private let uploads = Mutex(0)
+    /// Verifies and indexes one push after the other.
+    private let pushes = BlockingQueue("flowforge.bundle-push")
+
+    /// Opens the registry in `folder`, making it if it is not there.
+    public init(store: Store, folder: URL, logger: Logger) throws {
+        self.store = store
+        self.folder = RegistryFolder(root: folder)
+        self.logger = logger
+        try self.folder.open()
+    }
+
+    // MARK: Blobs
+
+    /// Throws ``APIError`` `invalid_request` for what is no digest.
+    public func hasBlob(_ digest: String) throws -> Bool { try size(ofBlob: digest) != nil }
+
+    /// In bytes; `nil` when there is no such blob.
+    public func size(ofBlob digest: String) throws -> Int64? {
+        try Self.check(digest)
+        return folder.size(of: digest)
+    }
+
+    /// The blob's file, which never changes. Throws ``APIError`` `not_found`.
+    public func blob(_ digest: String) throws -> URL {
+        guard try hasBlob(digest) else {
+            throw APIError(
+                .notFound, "there is no blob '\(digest)'",
+                hint: "push the bundle again with 'flowforge bundle push'; blobs that are there are not sent twice")
+        }
+        return folder.place(of: digest)
+    }
+
+    /// Stores the blob while it arrives, without holding it in memory. Returns whether it was new; one
+    /// that is there already is left alone and `body` is not read.
+    ///
+    /// Throws ``APIError`` `digest_mismatch`, `too_large`, `storage_full` or `busy` (``mostUploads``),
+    /// and what `body` throws when it is cut; in all cases nothing of the upload stays behind.
+    public func putBlob<Body: AsyncSequence>(_ digest: String, from body: Body) async throws -> Bool
+    where Body.Element: Collection<UInt8> & Sendable {
+        guard try !hasBlob(digest) else { return false }
+        try beginUpload()
+        defer { uploads.withLock { $0 -= 1 } }
+        let upload = try BlobUpload(to: folder.uploadFile(), largest: Self.largestBlob)
+        do {
+            for try await chunk in body { try await upload.append(chunk) }
+            try await upload.finish(as: digest, at: folder.place(of: digest))
+        } catch {
+            await upload.discard()
+            throw error
+        }
+        return true
+    }
+
+    private func beginUpload() throws(APIError) {
+        let begun = uploads.withLock { count in
+            guard count < Self.mostUploads else { return false }
+            count += 1
+            return true
+        }
+        guard begun else {
+            throw APIError(
+                .busy, "\(Self.mostUploads) blobs are being uploaded already", hint: "try again in a few seconds")
+        }
+    }
+
+    private static func check(_ digest: String) throws(APIError) {
+        guard isDigest(digest) else {
+            throw APIError(
+                .invalidRequest, "digest: '\(digest.prefix(100))' is no digest",
+                hint: "a digest is 'sha256:' and 64 lower-case hexadecimal digits")
+        }
+    }
+
+    // MARK: Bundles
+
+    /// Verifies the bundle whose OCI manifest is the blob `digest` (every blob against its digest, the
+    /// manifest against the files) and records it. Pushing what is recorded changes nothing
+    /// (`created` false).
+    ///
+    /// Throws ``APIError`` `not_found` for a blob that is missing, `invalid_bundle` for what is no sound
+    /// bundle, `conflict` when the name and version belong to another digest.
+    public func push(digest: String, by actor: Actor) async throws -> (bundle: OperatorAPI.BundleView, created: Bool) {
+        _ = try blob(digest)
+        let folder = folder
+        let sound = try await pushes.run { try VerifiedBundle(digest, in: folder) }
+        let result = try await store.write { session in
+            let manifest = sound.manifest
+            if let row = try session.bundles.find(digest: digest) { return (row, false) }
+            if let other = try session.bundles.find(name: manifest.name, version: manifest.version) {
+                throw APIError(
+                    .conflict,
+                    "\(manifest.name)@\(manifest.version) was pushed before with other content (\(other.reference.digest))",
+                    hint: "a version never changes: raise 'version' in flowforge.yaml and push again")
+            }
+            let row = try session.bundles.insert(
+                digest: digest, manifest: manifest, bytes: sound.bytes, by: actor.description)
+            try session.audit.append(
+                actor: actor, action: "bundle.push", subject: "\(manifest.name)@\(manifest.version)",
+                detail: ["digest": .string(digest), "bytes": .integer(sound.bytes)])
+            return (row, true)
+        }
+        // Also for what was recorded before: the process may have ended between the two writes.
+        try await pushes.run { try folder.list(result.0.reference, manifestBytes: sound.manifestBytes) }
+        return (OperatorAPI.BundleView(result.0, manifest: sound.manifest), result.1)
+    }
+
+    /// Newest first, without flows. `after` is the `next` of the page before.
+    public func list(after: String? = nil, limit: Int = 50) async throws -> OperatorAPI.Page<OperatorAPI.BundleView> {
+        try await store.read { session in
+            let before = try after.map { text in
+                guard isDigest(text), let row = try session.bundles.find(digest: text) else {
+                    throw APIError(
+                        .invalidRequest, "after: '\(text.prefix(80))' is the digest of no bundle",
+                        hint: "give the 'next' of the page before")
+                }
+                return row.number
+            }
+            let rows = try session.bundles.list(before: before, limit: limit + 1)
+            let page = rows.prefix(limit).map { OperatorAPI.BundleView($0, manifest: nil) }
+            return OperatorAPI.Page(items: page, next: rows.count > limit ? page.last?.bundle.digest : nil)
+        }
+    }
+
+    /// A bundle by `name@version`, or by its digest or the first 12 digits of it.
+    public func show(_ text: String) async throws -> OperatorAPI.BundleView {
+        guard let selector = BundleSelector(text) else {
+            throw APIError(
+                .invalidRequest, "'\(text.prefix(160))' is neither name@version nor a digest",
+                hint: "give at least \(BundleSelector.shortestDigest) digits of a digest")
+        }
+        return try await store.read { session in
+            let row = try selector.resolve(in: session)
+            return OperatorAPI.BundleView(row, manifest: try session.bundles.requiredManifest(row.reference))
+        }
+    }
+}

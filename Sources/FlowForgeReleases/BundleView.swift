@@ -1,0 +1,27 @@
+import FlowForgeBundle
+import FlowForgeDomain
+import FlowForgeProtocol
+import FlowForgeStore
+
+extension OperatorAPI.BundleView {
+    /// Without a manifest the view has no flows, as in lists.
+    init(_ row: BundleRow, manifest: Manifest?) {
+        self.init(
+            bundle: row.reference, description: row.description, bytes: row.bytes, pushedAt: row.pushedAt,
+            pushedBy: row.pushedBy, flows: manifest?.flows.map(OperatorAPI.BundleFlowView.init))
+    }
+}
+
+extension OperatorAPI.BundleFlowView {
+    init(_ flow: FlowSpec) {
+        self.init(name: flow.name, description: flow.description, tasks: flow.tasks.map(OperatorAPI.BundleTaskView.init))
+    }
+}
+
+extension OperatorAPI.BundleTaskView {
+    init(_ task: TaskSpec) {
+        self.init(
+            name: task.name, layer: task.layer, engine: task.engine, inputs: task.inputs, output: task.output,
+            load: task.load.mode.rawValue, checks: task.checks.count)
+    }
+}

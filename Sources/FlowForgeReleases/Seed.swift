@@ -1,1 +1,0 @@
-let seedReleases = 0
