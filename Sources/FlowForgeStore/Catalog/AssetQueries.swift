@@ -1,0 +1,115 @@
+public import FlowForgeProtocol
+internal import Foundation
+internal import GRDB
+
+extension Session {
+    public var assets: AssetQueries { AssetQueries(session: self) }
+}
+
+/// What is known of assets: their snapshots, schemas and statistics.
+public struct AssetQueries {
+    let session: Session
+
+    /// Records an accepted snapshot and makes it the asset's current one. A schema that equals the
+    /// one before is not stored again.
+    public func record(_ published: AcceptedCompletion.Published, of completion: AcceptedCompletion) throws {
+        let (output, environment) = (published.output, completion.environment)
+        let asset = output.asset.description
+        let columns = try jsonText(output.schema)
+        let before = try session.row(
+            "SELECT id, serial, columns FROM asset_schema WHERE environment = ? AND asset = ? ORDER BY serial DESC LIMIT 1",
+            [environment, asset])
+        var schema: Int64? = before?["id"]
+        let isChanged = before.map { ($0["columns"] as String) != columns } ?? true
+        if isChanged {
+            let serial: Int = (before?["serial"] ?? 0) + 1
+            try session.change(
+                "INSERT INTO asset_schema (environment, asset, serial, columns) VALUES (?, ?, ?, ?)",
+                [environment, asset, serial, columns])
+            schema = session.db.lastInsertedRowID
+        }
+        try session.change(
+            """
+            INSERT INTO snapshot (id, environment, asset, version, location, rows, bytes, published_at, run, task,
+                attempt, fencing, schema, schema_changed, statistics)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                published.snapshot.id.description, environment, asset, published.snapshot.version,
+                published.snapshot.location, output.rows, output.bytes, completion.acceptedAt.milliseconds,
+                completion.run.description, completion.task, completion.attempt.description, completion.fencing,
+                schema, isChanged && before != nil, try jsonText(output.statistics),
+            ])
+        try session.change(
+            """
+            INSERT INTO asset (environment, name, layer, snapshot) VALUES (?, ?, ?, ?)
+            ON CONFLICT (environment, name) DO UPDATE SET snapshot = excluded.snapshot
+            """,
+            [environment, asset, output.asset.layer.rawValue, published.snapshot.id.description])
+    }
+
+    /// By name, those behind `after`; without schema, statistics, checks and history.
+    public func list(environment: String, layer: Layer?, after: AssetName?, limit: Int) throws -> [OperatorAPI.AssetView] {
+        let after = after?.description ?? ""
+        let rows =
+            if let layer {
+                try session.rows(
+                    "\(Self.select) AND asset.layer = ? AND asset.name > ? ORDER BY asset.name LIMIT ?",
+                    [environment, layer.rawValue, after, limit])
+            } else {
+                try session.rows(
+                    "\(Self.select) AND asset.name > ? ORDER BY asset.name LIMIT ?", [environment, after, limit])
+            }
+        return try rows.map(Self.view)
+    }
+
+    /// With schema, statistics, checks, and the newest `historyLimit` snapshots.
+    public func find(_ name: AssetName, environment: String, historyLimit: Int) throws -> OperatorAPI.AssetView? {
+        guard
+            let row = try session.row("\(Self.select) AND asset.name = ?", [environment, name.description])
+        else { return nil }
+        var view = try Self.view(row)
+        view.schema = try schema(of: name, environment: environment)
+        view.statistics = try row.json([ColumnStatistics].self, "statistics")
+        let attempt = try session.row("SELECT checks FROM attempt WHERE id = ?", [row["attempt"] as String])
+        view.checks = try attempt?.optionalJSON([CheckResult].self, "checks") ?? []
+        view.history = try session.rows(
+            "SELECT * FROM snapshot WHERE environment = ? AND asset = ? ORDER BY version DESC LIMIT ?",
+            [environment, name.description, historyLimit]
+        ).map { row in
+            OperatorAPI.SnapshotView(
+                snapshot: try Self.reference(row), rows: row["rows"], bytes: row["bytes"],
+                publishedAt: Date(milliseconds: row["published_at"]), run: try row.id("run"),
+                schemaChanged: row["schema_changed"])
+        }
+        return view
+    }
+
+    /// Of the current snapshot; `nil` for an asset that was never published.
+    public func schema(of name: AssetName, environment: String) throws -> [ColumnSchema]? {
+        try session.row(
+            """
+            SELECT asset_schema.columns FROM asset JOIN snapshot ON snapshot.id = asset.snapshot
+            JOIN asset_schema ON asset_schema.id = snapshot.schema WHERE asset.environment = ? AND asset.name = ?
+            """, [environment, name.description]
+        ).map { try $0.json([ColumnSchema].self, "columns") }
+    }
+
+    private static let select = """
+        SELECT asset.environment, asset.name, snapshot.* FROM asset JOIN snapshot ON snapshot.id = asset.snapshot
+        WHERE asset.environment = ?
+        """
+
+    private static func view(_ row: Row) throws -> OperatorAPI.AssetView {
+        let name: String = row["name"]
+        guard let asset = AssetName(name) else { throw StoreError.corrupt("column name holds '\(name)'") }
+        return OperatorAPI.AssetView(
+            environment: row["environment"], name: asset, snapshot: try reference(row), rows: row["rows"],
+            bytes: row["bytes"], publishedAt: Date(milliseconds: row["published_at"]), run: try row.id("run"),
+            task: row["task"], schema: nil, statistics: nil, checks: nil, history: nil)
+    }
+
+    private static func reference(_ row: Row) throws -> SnapshotReference {
+        SnapshotReference(id: try row.id("id"), version: row["version"], location: row["location"])
+    }
+}

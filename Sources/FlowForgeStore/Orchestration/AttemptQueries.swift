@@ -1,0 +1,139 @@
+internal import FlowForgeDomain
+public import FlowForgeProtocol
+public import Foundation
+internal import GRDB
+
+extension Session {
+    public var attempts: AttemptQueries { AttemptQueries(session: self) }
+}
+
+public struct AttemptQueries {
+    let session: Session
+
+    /// The pool's next fencing number, from 1; it never goes back.
+    public func nextFencing(pool: String) throws -> Int64 {
+        let row = try session.row(
+            """
+            INSERT INTO fencing (pool, last) VALUES (?, 1)
+            ON CONFLICT (pool) DO UPDATE SET last = last + 1 RETURNING last
+            """, [pool])
+        guard let row else { throw StoreError.failed("the fencing number of pool \(pool) was not returned") }
+        return row["last"]
+    }
+
+    /// Throws ``StoreError/conflict(_:)`` while another attempt at the task, or another writer of its
+    /// output, holds a lease.
+    public func insert(_ attempt: NewAttempt, at task: TaskRow) throws {
+        try session.change(
+            """
+            INSERT INTO attempt (id, run, task, number, environment, output, agent, lease, fencing, lease_until,
+                state, leased_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'leased', ?)
+            """,
+            [
+                attempt.id.description, task.run.description, task.id, attempt.number, task.environment,
+                task.output?.description, attempt.claim.agent.description, attempt.claim.lease.description,
+                attempt.claim.fencing, attempt.leaseUntil.milliseconds, session.now.milliseconds,
+            ])
+    }
+
+    public func find(_ id: ID<Attempt>) throws -> AttemptRow? {
+        try session.row("SELECT * FROM attempt WHERE id = ?", [id.description]).map(AttemptRow.init)
+    }
+
+    /// All attempts of the run, those of each task oldest first.
+    public func list(run: ID<Run>) throws -> [AttemptRow] {
+        try session.rows("SELECT * FROM attempt WHERE run = ? ORDER BY task, number", [run.description])
+            .map(AttemptRow.init)
+    }
+
+    /// The one whose lease is current.
+    public func live(task: Int64) throws -> AttemptRow? {
+        try session.row("SELECT * FROM attempt WHERE task = ? AND lease_until IS NOT NULL", [task])
+            .map(AttemptRow.init)
+    }
+
+    /// Attempts whose lease ended before now, the longest first.
+    public func lapsed(limit: Int) throws -> [AttemptRow] {
+        try session.rows(Self.lapsedSQL, [session.now.milliseconds, limit]).map(AttemptRow.init)
+    }
+
+    static let lapsedSQL = """
+        SELECT * FROM attempt WHERE lease_until IS NOT NULL AND lease_until < ? ORDER BY lease_until LIMIT ?
+        """
+
+    /// Prolongs a current lease; a lease never gets shorter by it.
+    public func renew(_ id: ID<Attempt>, until: Date) throws {
+        try session.change(
+            "UPDATE attempt SET lease_until = max(lease_until, ?) WHERE id = ? AND lease_until IS NOT NULL",
+            [until.milliseconds, id.description])
+    }
+
+    public func start(_ id: ID<Attempt>, leaseUntil: Date) throws {
+        try session.change(
+            "UPDATE attempt SET state = 'running', started_at = ?, lease_until = ? WHERE id = ? AND state = 'leased'",
+            [session.now.milliseconds, leaseUntil.milliseconds, id.description])
+        try session.requireOneChange("attempt \(id) is not leased")
+    }
+
+    public func setProgress(_ id: ID<Attempt>, _ progress: TaskProgress) throws {
+        try session.change(
+            "UPDATE attempt SET progress = ? WHERE id = ? AND lease_until IS NOT NULL",
+            [try jsonText(progress), id.description])
+    }
+
+    /// Ends an attempt and its lease; throws ``StoreError/conflict(_:)`` when it has ended before.
+    public func finish(
+        _ id: ID<Attempt>, state: AttemptState, metrics: TaskMetrics?, checks: [CheckResult], error: TaskError?,
+        snapshot: SnapshotReference?
+    ) throws {
+        try session.change(
+            """
+            UPDATE attempt SET state = ?, lease_until = NULL, finished_at = ?, metrics = ?, checks = ?, error = ?,
+                snapshot = ?, snapshot_version = ?, snapshot_location = ?
+            WHERE id = ? AND lease_until IS NOT NULL
+            """,
+            [
+                state.rawValue, session.now.milliseconds, try metrics.map(jsonText), try jsonText(checks),
+                try error.map(jsonText), snapshot?.id.description, snapshot?.version, snapshot?.location,
+                id.description,
+            ])
+        try session.requireOneChange("attempt \(id) has ended")
+    }
+
+    /// Ends an attempt whose lease lapsed.
+    public func lose(_ id: ID<Attempt>) throws {
+        try session.change(
+            """
+            UPDATE attempt SET state = 'lost', lease_until = NULL, finished_at = ?
+            WHERE id = ? AND lease_until IS NOT NULL
+            """, [session.now.milliseconds, id.description])
+        try session.requireOneChange("attempt \(id) has ended")
+    }
+
+    public func toldCancellation(_ id: ID<Attempt>) throws {
+        try session.change(
+            "UPDATE attempt SET cancellation_told_at = ? WHERE id = ?", [session.now.milliseconds, id.description])
+    }
+
+    /// Remembers that a report under the attempt was dropped; whether it was the first.
+    public func markStaleReport(_ id: ID<Attempt>) throws -> Bool {
+        try session.change(
+            "UPDATE attempt SET stale_report_at = ? WHERE id = ? AND stale_report_at IS NULL",
+            [session.now.milliseconds, id.description]) == 1
+    }
+
+    /// The snapshots that the run's own tasks have published.
+    public func published(in run: ID<Run>) throws -> [AssetName: SnapshotReference] {
+        let rows = try session.rows(
+            """
+            SELECT output, snapshot, snapshot_version, snapshot_location FROM attempt
+            WHERE run = ? AND snapshot IS NOT NULL
+            """, [run.description])
+        return try rows.reduce(into: [:]) { published, row in
+            guard let asset = AssetName(row["output"] as String) else { return }
+            published[asset] = SnapshotReference(
+                id: try row.id("snapshot"), version: row["snapshot_version"], location: row["snapshot_location"])
+        }
+    }
+}
