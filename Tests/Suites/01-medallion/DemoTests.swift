@@ -1,0 +1,48 @@
+import Foundation
+import Testing
+
+/// `make demo`'s script as a user runs it, on the programs of this build.
+@Suite(.serialized) struct DemoTests {
+    @Test(.timeLimit(.minutes(5))) func `the demo goes from raw files to gold tables, and its figures are right`() async throws {
+        try await withTemporaryFolder { folder in
+            let demo = folder.appending(path: "demo")
+            let result = try await run(
+                Checkout.root.appending(path: "Examples/demo").path,
+                environment: ["FLOWFORGE_BIN": Checkout.programs.path, "DEMO_DIR": demo.path, "NO_COLOR": "1"])
+            try #require(result.status == 0, "\(result)")
+
+            // Progress, task tree, checks, gold rows, lineage down to a raw file: all of it was shown.
+            for expected in [
+                "ingest_flights", "succeeded", "quarantined", "gold.carrier_punctuality", "gold.airport_day", "bronze.flights",
+                "flights*.csv", "flowforge run logs",
+            ] {
+                #expect(result.output.contains(expected), "missing '\(expected)' in\n\(result.output)")
+            }
+            #expect(!result.output.contains("\u{1B}["), "colour although the output is no terminal")
+            #expect(processes(mentioning: folder.path).isEmpty)
+
+            // The figures, computed from the raw CSVs by another tool.
+            let verified = try await run(
+                Checkout.python,
+                [
+                    Checkout.root.appending(path: "Tests/Suites/01-medallion/verify_nyc.py").path,
+                    demo.appending(path: "raw").path,
+                    demo.appending(path: "lake/dev").path, Checkout.duckdb,
+                ])
+            #expect(verified.status == 0, "\(verified)")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2))) func `Ctrl-C ends everything that the demo started`() async throws {
+        try await withTemporaryFolder { folder in
+            let demo = folder.appending(path: "demo")
+            // `timeout` sends the same signal that a terminal sends to the script's process group.
+            let result = try await run(
+                "timeout",
+                ["--signal=INT", "--kill-after=40", "4", Checkout.root.appending(path: "Examples/demo").path],
+                environment: ["FLOWFORGE_BIN": Checkout.programs.path, "DEMO_DIR": demo.path])
+            #expect(result.status != 0)
+            #expect(processes(mentioning: folder.path).isEmpty)
+        }
+    }
+}
