@@ -23,6 +23,7 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let parser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 
@@ -59,6 +60,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: ["FullFoundation"]),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -101,7 +103,7 @@ let package = Package(
             uses: [crypto, httpClient, nioCore, nioHTTP1, nioSSL]),
         room(
             "FlowForgeAgentCore", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
-            uses: [asn1, crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioSSL, subprocess, x509]),
+            uses: [asn1, crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioSSL, subprocess, system, x509]),
         program(
             "flowforged",
             needs: [
@@ -124,10 +126,10 @@ let package = Package(
                 "FlowForgeGovernance", "FlowForgeStore", "FlowForgeBundle", "FlowForgeClient", "FlowForgeAgentCore",
                 "FlowForgeDomain", "FlowForgeProtocol",
             ],
-            uses: [crypto, httpClient, lifecycle, logging, nioCore, nioSSL, subprocess, x509]),
+            uses: [crypto, httpClient, lifecycle, logging, nioCore, nioSSL, subprocess, system, x509]),
         tests("FlowForgeProtocolTests", needs: ["FlowForgeProtocol"]),
         tests("FlowForgeDomainTests", needs: ["FlowForgeDomain", "FlowForgeProtocol"]),
-        tests("FlowForgeBundleTests", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"], uses: [subprocess]),
+        tests("FlowForgeBundleTests", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"], uses: [subprocess, system]),
         tests(
             "FlowForgeStoreTests", needs: ["FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"]),
         tests(
@@ -145,16 +147,16 @@ let package = Package(
                 "FlowForgeServer", "FlowForgeTestSupport", "FlowForgeClient", "FlowForgeStore", "FlowForgeProtocol",
                 "FlowForgeBundle", "FlowForgeDomain",
             ],
-            uses: [crypto, httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, x509, asn1]),
+            uses: [crypto, httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, system, x509, asn1]),
         tests(
             "FlowForgeAgentCoreTests",
             needs: ["FlowForgeAgentCore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
-            uses: [crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, x509]),
+            uses: [crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, system, x509]),
         tests("ArchitectureTests", needs: []),
         tests(
             "Suites",
             needs: ["FlowForgeTestSupport", "FlowForgeClient", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
-            uses: [subprocess]),
+            uses: [subprocess, system]),
     ],
     swiftLanguageModes: [.v6]
 )
