@@ -76,7 +76,7 @@ let package = Package(
             uses: [crypto, .product(name: "Yams", package: "Yams")]),
         room(
             "FlowForgeStore", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
-            uses: [lifecycle, logging, .product(name: "GRDB", package: "GRDB.swift")]),
+            uses: [crypto, lifecycle, logging, .product(name: "GRDB", package: "GRDB.swift")]),
         room(
             "FlowForgeOrchestration", needs: ["FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [lifecycle, logging]),

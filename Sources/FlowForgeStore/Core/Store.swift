@@ -158,6 +158,9 @@ public final class Store: Sendable {
         for (pending, error) in zip(group, errors) { pending.finish(error ?? lost) }
     }
 
+    /// The store's clock, which is every operation's.
+    public func now() -> Date { options.now() }
+
     /// Lets the writes that wait finish, refuses new ones, and closes the files.
     public func close() throws {
         queue.withLock { $0.isClosed = true }

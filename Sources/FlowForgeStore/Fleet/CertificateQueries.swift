@@ -20,7 +20,11 @@ public struct CertificateRow: Sendable {
 public struct CertificateQueries {
     let session: Session
 
+    /// Also forgets the agent's certificates that expired a week ago: those are refused by their date.
     public func insert(serial: String, agent: ID<Agent>, notBefore: Date, notAfter: Date) throws {
+        try session.db.execute(
+            sql: "DELETE FROM agent_certificate WHERE agent = ? AND not_after < ?",
+            arguments: [agent.description, session.now.addingTimeInterval(-7 * 86_400).milliseconds])
         try session.db.execute(
             sql: "INSERT INTO agent_certificate (serial, agent, not_before, not_after, issued_at) VALUES (?, ?, ?, ?, ?)",
             arguments: [

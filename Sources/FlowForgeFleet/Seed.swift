@@ -1,1 +1,0 @@
-let seedFleet = 0

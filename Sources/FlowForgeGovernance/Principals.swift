@@ -1,0 +1,109 @@
+public import FlowForgeDomain
+public import FlowForgeProtocol
+public import FlowForgeStore
+internal import Foundation
+
+/// Who may use the operator API: each principal holds one token and one role.
+public struct Principals: Sendable {
+    /// Who a token belongs to.
+    public struct SignedIn: Sendable {
+        public let actor: Actor
+        public let role: Role
+        public let principal: OperatorAPI.PrincipalView
+    }
+
+    private let store: Store
+
+    public init(store: Store) { self.store = store }
+
+    /// Throws ``ErrorCode/unauthenticated``, with the same message for a token that never was and for
+    /// one that was revoked.
+    public func authenticate(_ token: Secret) async throws -> SignedIn {
+        guard let token = BearerToken(token.reveal(), kind: .api),
+            let row = try await store.read({ try $0.principals.find(tokenHash: token.hash) }), row.revokedAt == nil
+        else {
+            throw APIError(
+                .unauthenticated, "the token is not valid here", hint: "ask an owner for a token and run `flowforge login`")
+        }
+        if let expiresAt = row.expiresAt, expiresAt <= store.now() {
+            throw APIError(
+                .unauthenticated, "the token expired at \(expiresAt.formatted(WireCoding.timeStyle))",
+                hint: "ask an owner for a new one and run `flowforge login`")
+        }
+        return SignedIn(actor: .principal(row.name), role: row.role, principal: row.view)
+    }
+
+    /// Throws ``ErrorCode/alreadyExists`` while a principal of that name is not revoked.
+    public func create(_ request: OperatorAPI.CreatePrincipal, by actor: Actor) async throws -> OperatorAPI.PrincipalGrant {
+        try Self.check(request)
+        let token = BearerToken.make(.api)
+        let view = try await store.write { session in
+            if try session.principals.findActive(name: request.name) != nil {
+                throw APIError(
+                    .alreadyExists, "there is a principal '\(request.name)' already",
+                    hint: "take another name, or revoke the other first")
+            }
+            let id = ID<Principal>.make(at: session.now)
+            let expiresAt = request.ttlSeconds.map { session.now.addingTimeInterval(Double($0)) }
+            try session.principals.insert(
+                id, name: request.name, role: request.role, tokenHash: token.hash, expiresAt: expiresAt, by: actor)
+            try session.audit.append(
+                actor: actor, action: "principal.create", subject: id.description,
+                detail: ["name": .string(request.name), "role": .string(request.role.rawValue)])
+            return OperatorAPI.PrincipalView(
+                id: id, name: request.name, role: request.role, createdAt: session.now, expiresAt: expiresAt, revoked: false)
+        }
+        return OperatorAPI.PrincipalGrant(principal: view, token: token.secret)
+    }
+
+    /// Sorted by age, oldest first.
+    public func list(after: String? = nil, limit: Int = 100) async throws -> OperatorAPI.Page<OperatorAPI.PrincipalView> {
+        let cursor = try Cursor.id(Principal.self, after)
+        let rows = try await store.read { try $0.principals.list(after: cursor, limit: limit + 1) }
+        return Cursor.page(rows, limit: limit, id: \.id) { $0.view }
+    }
+
+    /// From the next request on. Repeating changes nothing; the last owner cannot be revoked.
+    public func revoke(_ principal: ID<Principal>, by actor: Actor) async throws {
+        try await store.write { session in
+            guard let row = try session.principals.find(principal) else {
+                throw APIError(
+                    .notFound, "there is no principal \(principal)", hint: "`flowforge principal list` shows those that exist")
+            }
+            if row.revokedAt != nil { return }
+            try session.principals.revoke(principal)
+            if row.role == .owner, try session.principals.activeOwners() == 0 {
+                throw APIError(
+                    .conflict, "'\(row.name)' is the last owner; nobody could manage the control plane",
+                    hint: "make another owner first: `flowforge principal create --role owner`")
+            }
+            try session.audit.append(
+                actor: actor, action: "principal.revoke", subject: principal.description, detail: ["name": .string(row.name)])
+        }
+    }
+
+    private static func check(_ request: OperatorAPI.CreatePrincipal) throws(APIError) {
+        let isName =
+            (1...64).contains(request.name.utf8.count)
+            && request.name.utf8.allSatisfy {
+                switch $0 {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"),
+                    UInt8(ascii: "@"), UInt8(ascii: "+"):
+                    true
+                default: false
+                }
+            }
+        guard isName else {
+            throw APIError(
+                .invalidRequest, "'\(request.name.prefix(64))' is not a name for a principal",
+                hint: "use 1 to 64 letters, digits and . _ - @ +")
+        }
+        guard request.role != .unknown else {
+            throw APIError(.invalidRequest, "the role is not known", hint: "choose viewer, operator or owner")
+        }
+        if let ttl = request.ttlSeconds, !(1...3650 * 86_400).contains(ttl) {
+            throw APIError(.invalidRequest, "a token cannot live \(ttl) seconds", hint: "give it 1 s to ten years, or no end")
+        }
+    }
+}

@@ -1,1 +1,0 @@
-let seedGovernance = 0
