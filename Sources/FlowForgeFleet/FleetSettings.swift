@@ -1,5 +1,3 @@
-public import Foundation
-
 public struct FleetSettings: Sendable {
     /// How long an agent's certificate lives; agents renew at half of it.
     public var certificateLifetime: Duration = .seconds(24 * 3600)

@@ -19,14 +19,12 @@ public final class RefusalTrail: Sendable {
     private let store: Store
     private let logger: Logger
     private let perMinute: Int
-    private let now: @Sendable () -> Date
     private let window = Mutex(Window())
 
-    public init(store: Store, logger: Logger, perMinute: Int = 600, now: @escaping @Sendable () -> Date = { Date() }) {
+    public init(store: Store, logger: Logger, perMinute: Int = 600) {
         self.store = store
         self.logger = logger
         self.perMinute = perMinute
-        self.now = now
     }
 
     /// Never throws: that the trail cannot be written is logged and does not change the refusal.
@@ -52,7 +50,7 @@ public final class RefusalTrail: Sendable {
 
     /// How many went unrecorded before this one; `nil` when this one must not be written either.
     private func admit() -> Int64? {
-        let now = now()
+        let now = store.now()
         return window.withLock { window in
             if now.timeIntervalSince(window.start) >= 60 {
                 window.start = now
