@@ -1,4 +1,3 @@
-public import FlowForgeProtocol
 public import Foundation
 internal import SwiftASN1
 internal import X509
