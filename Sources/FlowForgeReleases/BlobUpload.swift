@@ -1,4 +1,5 @@
 import Crypto
+import FlowForgeBundle
 import FlowForgeProtocol
 import Foundation
 
@@ -62,7 +63,7 @@ actor BlobUpload {
         guard fsync(descriptor) == 0 else { throw FileFault.current("sync", file) }
         close()
         guard rename(file.path, place.path) == 0 else { throw FileFault.current("move into place", file) }
-        try syncFolder(place.deletingLastPathComponent())
+        try DurableFile.syncFolder(place.deletingLastPathComponent())
     }
 
     /// Removes what was written; does nothing after a successful ``finish(as:at:)``.

@@ -10,7 +10,7 @@ internal import Synchronization
 /// in the store. The store decides what exists; the folder may hold blobs of pushes that never ended.
 public final class BundleRegistry: Sendable {
     /// In bytes.
-    public static let largestBlob: Int64 = 256 << 20
+    public static let largestBlob = Int64(BundleLimits.layerBytes)
     /// At the same time; each may hold ``largestBlob`` of disk.
     public static let mostUploads = 8
 
@@ -18,15 +18,14 @@ public final class BundleRegistry: Sendable {
     private let folder: RegistryFolder
     private let logger: Logger
     private let uploads = Mutex(0)
-    /// Verifies and indexes one push after the other.
-    private let pushes = BlockingQueue("flowforge.bundle-push")
+    /// Verifies and lists one bundle after the other, so that memory holds one and `index.json` has one writer.
+    private let verifications = BlockingQueue("flowforge.bundle-verification")
 
     /// Opens the registry in `folder`, making it if it is not there.
     public init(store: Store, folder: URL, logger: Logger) throws {
         self.store = store
-        self.folder = RegistryFolder(root: folder)
+        self.folder = try RegistryFolder(opening: folder)
         self.logger = logger
-        try self.folder.open()
     }
 
     // MARK: Blobs
@@ -35,10 +34,7 @@ public final class BundleRegistry: Sendable {
     public func hasBlob(_ digest: String) throws -> Bool { try size(ofBlob: digest) != nil }
 
     /// In bytes; `nil` when there is no such blob.
-    public func size(ofBlob digest: String) throws -> Int64? {
-        try Self.check(digest)
-        return folder.size(of: digest)
-    }
+    public func size(ofBlob digest: String) throws -> Int64? { try folder.size(of: digest) }
 
     /// The blob's file, which never changes. Throws ``APIError`` `not_found`.
     public func blob(_ digest: String) throws -> URL {
@@ -47,7 +43,7 @@ public final class BundleRegistry: Sendable {
                 .notFound, "there is no blob '\(digest)'",
                 hint: "push the bundle again with 'flowforge bundle push'; blobs that are there are not sent twice")
         }
-        return folder.place(of: digest)
+        return try folder.place(of: digest)
     }
 
     /// Stores the blob while it arrives, without holding it in memory. Returns whether it was new; one
@@ -63,7 +59,7 @@ public final class BundleRegistry: Sendable {
         let upload = try BlobUpload(to: folder.uploadFile(), largest: Self.largestBlob)
         do {
             for try await chunk in body { try await upload.append(chunk) }
-            try await upload.finish(as: digest, at: folder.place(of: digest))
+            try await upload.finish(as: digest, at: try folder.place(of: digest))
         } catch {
             await upload.discard()
             throw error
@@ -83,14 +79,6 @@ public final class BundleRegistry: Sendable {
         }
     }
 
-    private static func check(_ digest: String) throws(APIError) {
-        guard isDigest(digest) else {
-            throw APIError(
-                .invalidRequest, "digest: '\(digest.prefix(100))' is no digest",
-                hint: "a digest is 'sha256:' and 64 lower-case hexadecimal digits")
-        }
-    }
-
     // MARK: Bundles
 
     /// Verifies the bundle whose OCI manifest is the blob `digest` (every blob against its digest, the
@@ -100,11 +88,11 @@ public final class BundleRegistry: Sendable {
     /// Throws ``APIError`` `not_found` for a blob that is missing, `invalid_bundle` for what is no sound
     /// bundle, `conflict` when the name and version belong to another digest.
     public func push(digest: String, by actor: Actor) async throws -> (bundle: OperatorAPI.BundleView, created: Bool) {
-        _ = try blob(digest)
         let folder = folder
-        let sound = try await pushes.run { try VerifiedBundle(digest, in: folder) }
-        let result = try await store.write { session in
-            let manifest = sound.manifest
+        let bundle = try await verifications.run { try folder.verified(digest) }
+        let manifest = bundle.manifest
+        let bytes = bundle.blobs.reduce(0) { $0 + $1.descriptor.size }
+        let (row, created) = try await store.write { session in
             if let row = try session.bundles.find(digest: digest) { return (row, false) }
             if let other = try session.bundles.find(name: manifest.name, version: manifest.version) {
                 throw APIError(
@@ -112,23 +100,27 @@ public final class BundleRegistry: Sendable {
                     "\(manifest.name)@\(manifest.version) was pushed before with other content (\(other.reference.digest))",
                     hint: "a version never changes: raise 'version' in flowforge.yaml and push again")
             }
-            let row = try session.bundles.insert(
-                digest: digest, manifest: manifest, bytes: sound.bytes, by: actor.description)
+            let row = try session.bundles.insert(digest: digest, manifest: manifest, bytes: bytes, by: actor.description)
             try session.audit.append(
                 actor: actor, action: "bundle.push", subject: "\(manifest.name)@\(manifest.version)",
-                detail: ["digest": .string(digest), "bytes": .integer(sound.bytes)])
+                detail: ["digest": .string(digest), "bytes": .integer(bytes)])
             return (row, true)
         }
         // Also for what was recorded before: the process may have ended between the two writes.
-        try await pushes.run { try folder.list(result.0.reference, manifestBytes: sound.manifestBytes) }
-        return (OperatorAPI.BundleView(result.0, manifest: sound.manifest), result.1)
+        try await verifications.run { try folder.name(bundle) }
+        if created {
+            logger.info(
+                "bundle pushed",
+                metadata: ["bundle": "\(manifest.name)@\(manifest.version)", "digest": "\(digest)", "by": "\(actor)"])
+        }
+        return (OperatorAPI.BundleView(row, manifest: manifest), created)
     }
 
     /// Newest first, without flows. `after` is the `next` of the page before.
     public func list(after: String? = nil, limit: Int = 50) async throws -> OperatorAPI.Page<OperatorAPI.BundleView> {
         try await store.read { session in
             let before = try after.map { text in
-                guard isDigest(text), let row = try session.bundles.find(digest: text) else {
+                guard let row = try session.bundles.find(digest: text) else {
                     throw APIError(
                         .invalidRequest, "after: '\(text.prefix(80))' is the digest of no bundle",
                         hint: "give the 'next' of the page before")

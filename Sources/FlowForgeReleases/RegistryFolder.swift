@@ -2,87 +2,115 @@ import FlowForgeBundle
 import FlowForgeProtocol
 import Foundation
 
-/// The registry's files: an OCI image layout
-/// (https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md), so that other tools can
-/// read and copy it, with two folders beside it: `uploads`, what is being received, and `damaged`,
-/// blobs whose bytes no longer match their name.
+/// The registry's files: an OCI image layout, so that other tools can read and copy it, with two
+/// folders beside it: `uploads`, what is being received, and `damaged`, blobs whose bytes no longer
+/// match their name.
 struct RegistryFolder: Sendable {
     let root: URL
+    private let layout: OCILayout
 
-    private var blobs: URL { root.appending(path: "blobs/sha256") }
     private var uploads: URL { root.appending(path: "uploads") }
     private var damaged: URL { root.appending(path: "damaged") }
-    private var index: URL { root.appending(path: "index.json") }
 
-    /// Makes what is missing and removes uploads that a crash left behind. Call before serving.
-    func open() throws {
+    /// Makes what is missing and removes uploads that a crash left behind. One process at a time: the
+    /// store, which refuses a second one, is opened before.
+    init(opening root: URL) throws {
+        self.root = root
+        layout = try OCILayout(creating: root)
         let files = FileManager.default
-        for folder in [blobs, uploads, damaged] {
-            try files.createDirectory(at: folder, withIntermediateDirectories: true)
-        }
+        for folder in [uploads, damaged] { try files.createDirectory(at: folder, withIntermediateDirectories: true) }
         for leftover in try files.contentsOfDirectory(at: uploads, includingPropertiesForKeys: nil) {
             try files.removeItem(at: leftover)
         }
-        let marker = root.appending(path: "oci-layout")
-        if !files.fileExists(atPath: marker.path) {
-            try replaceFile(marker, with: Data(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
-        }
-        if !files.fileExists(atPath: index.path) { try replaceFile(index, with: try WireCoding.encode(OCIIndex())) }
     }
 
-    /// `digest` is a whole digest (``isDigest(_:)``).
-    func place(of digest: String) -> URL { blobs.appending(path: String(digest.dropFirst(7))) }
+    /// Where the blob is, or would be. Throws ``APIError`` `invalid_request` for what is no digest.
+    func place(of digest: String) throws(APIError) -> URL {
+        guard let file = layout.file(of: digest) else {
+            throw APIError(
+                .invalidRequest, "digest: '\(digest.prefix(100))' is no digest",
+                hint: "a digest is 'sha256:' and 64 lower-case hexadecimal digits")
+        }
+        return file
+    }
 
     /// In bytes; `nil` when there is no such blob.
-    func size(of digest: String) -> Int64? {
+    func size(of digest: String) throws(APIError) -> Int64? {
         var status = stat()
-        guard stat(place(of: digest).path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard stat(try place(of: digest).path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
         return Int64(status.st_size)
     }
 
     /// A name for an upload that no other has.
     func uploadFile() -> URL { uploads.appending(path: UUID().uuidString) }
 
-    /// Takes a blob out of the layout and keeps it for whoever looks into the damage; the same blob
-    /// can then be uploaded again.
-    func setAside(_ digest: String) throws {
-        let kept = damaged.appending(path: "\(digest.dropFirst(7)).\(UUID().uuidString)")
-        guard rename(place(of: digest).path, kept.path) == 0 else { throw FileFault.current("set aside", place(of: digest)) }
-    }
-
-    /// Adds the bundle to `index.json` under the name `name:version`, if it is not there yet.
-    /// Calls must follow one another.
-    func list(_ bundle: BundleReference, manifestBytes: Int64) throws {
-        var content = try WireCoding.decode(OCIIndex.self, from: Data(contentsOf: index))
-        let entry = OCIIndex.Entry(bundle, bytes: manifestBytes)
-        guard !content.manifests.contains(entry) else { return }
-        content.manifests.append(entry)
-        try replaceFile(index, with: try WireCoding.encode(content))
-    }
-}
-
-/// `index.json` of an image layout, as far as we write it.
-struct OCIIndex: Codable {
-    struct Entry: Codable, Hashable {
-        var mediaType = "application/vnd.oci.image.manifest.v1+json"
-        var digest: String
-        var size: Int64
-        var artifactType = "application/vnd.flowforge.bundle.v1"
-        var annotations: [String: String]
-
-        init(_ bundle: BundleReference, bytes: Int64) {
-            digest = bundle.digest
-            size = bytes
-            annotations = ["org.opencontainers.image.ref.name": "\(bundle.name):\(bundle.version)"]
+    /// Reads and checks the whole bundle. Throws ``APIError`` `not_found`, `invalid_bundle`, or
+    /// `storage_full`. Blobs that were damaged on disk are set aside, so that pushing again repairs them.
+    func verified(_ digest: String) throws -> PackedBundle {
+        do {
+            return try PackedBundle.read(digest: digest, from: layout)
+        } catch  where error.reason == .digestMismatch {
+            let set = try setAsideDamaged(digest)
+            guard set.isEmpty else {
+                throw APIError(
+                    .notFound, "damaged on the control plane's disk, and set aside: \(set.joined(separator: ", "))",
+                    hint: "push the bundle again, which stores the blob anew; see \(damaged.path) on the control plane")
+            }
+            throw APIError(error)
+        } catch {
+            throw APIError(error)
         }
     }
 
-    var schemaVersion = 2
-    var mediaType = "application/vnd.oci.image.index.v1+json"
-    var manifests: [Entry] = []
+    /// Of the bundle's blobs those whose bytes are not what their names say.
+    private func setAsideDamaged(_ digest: String) throws -> [String] {
+        var digests = [digest]
+        if let bytes = try? layout.read(digest, limit: BundleLimits.ociManifestBytes),
+            let head = try? WireCoding.decode(OCIManifest.self, from: bytes)
+        {
+            digests += [head.config.digest] + head.layers.map(\.digest)
+        }
+        return try digests.filter { digest in
+            let file = try place(of: digest)
+            guard try size(of: digest) != nil, try ContentDigest.ofFile(at: file).digest != digest else { return false }
+            let kept = damaged.appending(path: "\(file.lastPathComponent).\(UUID().uuidString)")
+            guard rename(file.path, kept.path) == 0 else { throw FileFault.current("set aside", file) }
+            return true
+        }
+    }
+
+    /// Names the bundle `name:version` in `index.json`, unless it is there already. Calls must follow one another.
+    func name(_ bundle: PackedBundle) throws(APIError) {
+        let reference = "\(bundle.manifest.name):\(bundle.manifest.version)"
+        do {
+            let listed = try layout.readIndex().manifests.contains {
+                $0.digest == bundle.digest && $0.annotations?[OCIIndex.referenceKey] == reference
+            }
+            if !listed { try layout.name(bundle.descriptor, reference: reference) }
+        } catch {
+            throw APIError(error)
+        }
+    }
 }
 
-/// Whether `text` is `sha256:` and 64 lower-case hexadecimal digits, and so safe in a path.
-func isDigest(_ text: String) -> Bool {
-    text.utf8.count == 71 && text.hasPrefix("sha256:") && text.utf8.dropFirst(7).allSatisfy(\.isLowerHexDigit)
+extension APIError {
+    /// What a refused bundle is to the caller of the API.
+    init(_ refusal: BundleRefusal) {
+        switch refusal.reason {
+        case .missingBlob:
+            self.init(.notFound, refusal.message, hint: "store every blob of the bundle before you push it")
+        case .tooLarge:
+            self.init(.tooLarge, refusal.message, hint: "keep data out of the bundle; it carries code and configuration only")
+        case .digestMismatch, .malformed:
+            self.init(.invalidBundle, refusal.message, hint: "build and push it with 'flowforge bundle push'")
+        case .storage where refusal.message.contains(String(cString: strerror(ENOSPC))):
+            self = .registryFull
+        case .storage:
+            self.init(.internalError, refusal.message, hint: "look at the control plane's disk, then try again")
+        }
+    }
+
+    static let registryFull = APIError(
+        .storageFull, "the disk of the control plane's registry is full",
+        hint: "free space under the data folder and send it again; nothing of this upload was kept")
 }

@@ -1,0 +1,48 @@
+import FlowForgeGovernance
+import FlowForgeProtocol
+import Hummingbird
+import NIOCore
+
+/// The routes of the operator API under `/api/v1`. Every one is added through this type, which asks
+/// for the role that it needs: there is no way to add one that is open.
+///
+/// Resources/openapi.json describes each; a test compares the two.
+struct OperatorRoutes {
+    typealias Handler = @Sendable (Request, OperatorContext, Principals.SignedIn) async throws -> Response
+
+    private let group: RouterGroup<OperatorContext>
+
+    /// Adds every route. `router` has the authentication middleware already.
+    static func add(to router: Router<OperatorContext>, _ services: OperatorServices) {
+        let routes = OperatorRoutes(group: router.group(RouterPath(OperatorAPI.basePath)))
+        routes.addDocument()
+        routes.addPrincipals(services.principals)
+        routes.addAudit(services.audit)
+        routes.addEnvironments(services.environments)
+        routes.addReleases(services.deployments)
+        routes.addBlobs(services.registry)
+        routes.addBundles(services.registry)
+        routes.addRuns(services.starter, services.runs)
+        routes.addAssets(services.catalog)
+        routes.addJoinTokens(services.joinTokens)
+        routes.addAgents(services.agents)
+    }
+
+    func get(_ path: RouterPath, _ role: Role = .viewer, use handler: @escaping Handler) {
+        on(path, .get, role, handler)
+    }
+
+    func post(_ path: RouterPath, _ role: Role, use handler: @escaping Handler) { on(path, .post, role, handler) }
+
+    func delete(_ path: RouterPath, _ role: Role, use handler: @escaping Handler) { on(path, .delete, role, handler) }
+
+    func put(_ path: RouterPath, _ role: Role, use handler: @escaping Handler) { on(path, .put, role, handler) }
+
+    func head(_ path: RouterPath, _ role: Role, use handler: @escaping Handler) { on(path, .head, role, handler) }
+
+    private func on(_ path: RouterPath, _ method: HTTPRequest.Method, _ role: Role, _ handler: @escaping Handler) {
+        group.on(path, method: method) { request, context in
+            try await handler(request, context, try context.require(role))
+        }
+    }
+}

@@ -1,0 +1,36 @@
+public import FlowForgeCatalog
+public import FlowForgeFleet
+public import FlowForgeGovernance
+public import FlowForgeOrchestration
+public import FlowForgeReleases
+
+/// The features that the operator API's routes call.
+public struct OperatorServices: Sendable {
+    public var principals: Principals
+    public var audit: AuditTrail
+    public var environments: Environments
+    public var deployments: Deployments
+    public var registry: BundleRegistry
+    public var starter: RunStarter
+    public var runs: RunReader
+    public var catalog: CatalogReader
+    public var joinTokens: JoinTokens
+    public var agents: AgentRegistry
+
+    public init(
+        principals: Principals, audit: AuditTrail, environments: Environments, deployments: Deployments,
+        registry: BundleRegistry, starter: RunStarter, runs: RunReader, catalog: CatalogReader, joinTokens: JoinTokens,
+        agents: AgentRegistry
+    ) {
+        self.principals = principals
+        self.audit = audit
+        self.environments = environments
+        self.deployments = deployments
+        self.registry = registry
+        self.starter = starter
+        self.runs = runs
+        self.catalog = catalog
+        self.joinTokens = joinTokens
+        self.agents = agents
+    }
+}
