@@ -12,10 +12,12 @@ public struct Manifest: Hashable, Sendable, Codable {
     /// Bound by the environment. Without a default the environment must bind it.
     public var variables: [ParameterSpec]
     public var flows: [FlowSpec]
+    /// Inputs that another bundle of the environment writes.
+    public var external: [AssetName]
 
     public init(
         name: String, version: String, description: String = "", parameters: [ParameterSpec] = [],
-        variables: [ParameterSpec] = [], flows: [FlowSpec]
+        variables: [ParameterSpec] = [], flows: [FlowSpec], external: [AssetName] = []
     ) {
         self.name = name
         self.version = version
@@ -23,7 +25,12 @@ public struct Manifest: Hashable, Sendable, Codable {
         self.parameters = parameters
         self.variables = variables
         self.flows = flows
+        self.external = external
     }
+
+    /// What SQL sees through `getvariable` beside parameters and variables; none of them may have
+    /// such a name. `run_time` (TIMESTAMPTZ) is when the run was created, the same in every retry.
+    public static let builtInVariables = ["run_time"]
 }
 
 public struct FlowSpec: Hashable, Sendable, Codable {
@@ -42,6 +49,7 @@ public struct FlowSpec: Hashable, Sendable, Codable {
 /// `command` (engine `command`) is present.
 public struct TaskSpec: Hashable, Sendable, Codable {
     public var name: String
+    public var description: String
     public var layer: Layer
     /// `duckdb` or `command`; engines are a seam, so this is open text.
     public var engine: String
@@ -65,9 +73,10 @@ public struct TaskSpec: Hashable, Sendable, Codable {
         name: String, layer: Layer, engine: String = "duckdb", sql: String? = nil, source: SourceSpec? = nil,
         command: [String]? = nil, inputs: [AssetName] = [], output: AssetName?, load: LoadSpec = LoadSpec(),
         columns: [ColumnSpec] = [], checks: [CheckSpec] = [], retry: RetrySpec = RetrySpec(),
-        timeoutSeconds: Double = 3600, resources: ResourceSpec = ResourceSpec()
+        timeoutSeconds: Double = 3600, resources: ResourceSpec = ResourceSpec(), description: String = ""
     ) {
         self.name = name
+        self.description = description
         self.layer = layer
         self.engine = engine
         self.sql = sql

@@ -1,0 +1,126 @@
+internal import FlowForgeDomain
+internal import FlowForgeProtocol
+
+/// What must hold beyond the shape of `flowforge.yaml`: between its parts, and between it and the
+/// files of the bundle. ``ManifestRules+Tasks.swift`` has the rules of one task.
+struct ManifestRules {
+    let manifest: Manifest
+    let files: [String: BundleFile]
+    let include: [(text: String, position: SourcePosition)]
+    let positions: [ManifestReader.Place: SourcePosition]
+    var found: [Problem] = []
+    var usedFiles: Set<String> = [BundleFolder.manifestName]
+    /// Every table that a task of the bundle writes.
+    let outputs: Set<AssetName>
+
+    init(
+        manifest: Manifest, files: [BundleFile], include: [(text: String, position: SourcePosition)],
+        positions: [ManifestReader.Place: SourcePosition]
+    ) {
+        self.manifest = manifest
+        self.files = Dictionary(files.map { ($0.path, $0) }) { $1 }
+        self.include = include
+        self.positions = positions
+        outputs = Set(manifest.flows.flatMap { $0.tasks.compactMap(\.output) })
+    }
+
+    func problems() -> [Problem] {
+        var rules = self
+        rules.checkBindings()
+        rules.checkWriters()
+        for flow in manifest.flows {
+            rules.checkCycles(flow)
+            for task in flow.tasks { rules.check(task, of: flow.name) }
+        }
+        rules.checkExternals()
+        rules.checkUnusedFiles()
+        return rules.found
+    }
+
+    mutating func report(_ message: String, hint: String, at place: ManifestReader.Place) {
+        report(message, hint: hint, at: positions[place])
+    }
+
+    mutating func report(_ message: String, hint: String, at position: SourcePosition?, in file: String? = nil) {
+        found.append(
+            Problem(
+                file: file ?? BundleFolder.manifestName, line: position?.line, column: position?.column, message: message,
+                hint: hint))
+    }
+
+    /// SQL sees parameters, variables and ours in one space of names.
+    private mutating func checkBindings() {
+        let parameters = Set(manifest.parameters.map(\.name))
+        for variable in manifest.variables where parameters.contains(variable.name) {
+            report(
+                "'\(variable.name)' is both a parameter and a variable", hint: "rename one; SQL sees both by getvariable",
+                at: .binding(variable.name))
+        }
+        for spec in manifest.parameters + manifest.variables where Manifest.builtInVariables.contains(spec.name) {
+            report("'\(spec.name)' is a variable of FlowForge itself", hint: "choose another name", at: .binding(spec.name))
+        }
+    }
+
+    private mutating func checkWriters() {
+        var writers: [AssetName: (flow: String, task: String)] = [:]
+        for flow in manifest.flows {
+            for task in flow.tasks {
+                guard let output = task.output else { continue }
+                if let other = writers[output] {
+                    let line = positions[.part(other.flow, other.task, "output")].map { " (line \($0.line))" } ?? ""
+                    report(
+                        "\(output) is also written by task '\(other.task)' of flow '\(other.flow)'\(line)",
+                        hint: "a table has one writer; give this one another output",
+                        at: .part(flow.name, task.name, "output"))
+                } else {
+                    writers[output] = (flow.name, task.name)
+                }
+            }
+        }
+    }
+
+    private mutating func checkCycles(_ flow: FlowSpec) {
+        let nodes = flow.tasks.map { TaskGraph.Node(name: $0.name, inputs: $0.inputs, output: $0.output) }
+        do {
+            _ = try TaskGraph(nodes)
+        } catch {
+            for cycle in error.cycles {
+                let place = ManifestReader.Place.part(flow.name, cycle[0], "inputs")
+                if cycle.count == 1 {
+                    report(
+                        "task '\(cycle[0])' reads its own output",
+                        hint: "remove the input; append, merge and scd2 add to what is there",
+                        at: place)
+                } else {
+                    report(
+                        "tasks wait for each other: \(TaskGraphError.arrows(cycle))",
+                        hint: "remove one of these inputs, or split a task", at: place)
+                }
+            }
+        }
+    }
+
+    private mutating func checkExternals() {
+        let inputs = Set(manifest.flows.flatMap { $0.tasks.flatMap(\.inputs) })
+        for (index, asset) in manifest.external.enumerated() {
+            if outputs.contains(asset) {
+                report("\(asset) is written by this bundle", hint: "remove it from 'external'", at: .external(index))
+            } else if !inputs.contains(asset) {
+                report("\(asset) is no task's input", hint: "remove it from 'external'", at: .external(index))
+            }
+        }
+    }
+
+    private mutating func checkUnusedFiles() {
+        let patterns = include.compactMap { item in IgnoreRules.Pattern(item.text).map { (item, $0) } }
+        let all = files.keys.sorted()
+        for (item, pattern) in patterns where !all.contains(where: pattern.covers) {
+            report("'\(item.text.prefix(80))' includes no file of the bundle", hint: "correct or remove it", at: item.position)
+        }
+        for path in all where !usedFiles.contains(path) && !patterns.contains(where: { $0.1.covers(path) }) {
+            report(
+                "no task uses this file", hint: "delete it, list it under 'include' of flowforge.yaml, or in .flowforgeignore",
+                at: nil, in: path)
+        }
+    }
+}
