@@ -1,4 +1,5 @@
 import FlowForgeDomain
+import FlowForgeGovernance
 import FlowForgeProtocol
 import FlowForgeReleases
 import Hummingbird

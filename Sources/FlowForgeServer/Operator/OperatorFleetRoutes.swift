@@ -1,5 +1,6 @@
 import FlowForgeDomain
 import FlowForgeFleet
+import FlowForgeGovernance
 import FlowForgeProtocol
 import Hummingbird
 

@@ -1,4 +1,5 @@
 import FlowForgeDomain
+import FlowForgeGovernance
 import FlowForgeOrchestration
 import FlowForgeProtocol
 import Hummingbird

@@ -1,1 +1,0 @@
-let seedServer = 0
