@@ -1,9 +1,91 @@
 public import FlowForgeDomain
 public import FlowForgeProtocol
 public import FlowForgeStore
+internal import Foundation
 public import Logging
 
+/// Answers agents' polls: renews their leases, tells them what to end, and hands out ready tasks.
 public struct Dispatcher: Sendable {
-    public init(store: Store, wakeUps: WakeUps, settings: OrchestrationSettings = OrchestrationSettings(), logger: Logger) {}
-    public func poll(_ request: AgentAPI.PollRequest, from agent: AgentIdentity) async throws -> AgentAPI.PollResponse { fatalError() }
+    private let store: Store
+    private let wakeUps: WakeUps
+    private let settings: OrchestrationSettings
+    private let logger: Logger
+
+    /// The most tasks that one answer assigns, whatever the agent asks.
+    static let mostAssignments = 64
+    /// The most leases that a poll may list.
+    static let mostLeases = 4096
+
+    public init(
+        store: Store, wakeUps: WakeUps, settings: OrchestrationSettings = OrchestrationSettings(), logger: Logger
+    ) {
+        self.store = store
+        self.wakeUps = wakeUps
+        self.settings = settings
+        self.logger = logger
+    }
+
+    /// Answers at once when there is something to say; otherwise holds the poll up to `waitSeconds`
+    /// (at most ``AgentAPI/longestPoll``), until there is, until the calling task is cancelled
+    /// (`CancellationError`), or until the control plane shuts down.
+    ///
+    /// Each look is one transaction, so an assignment that is returned is claimed durably; one whose
+    /// answer got lost comes back when its short first lease lapses.
+    public func poll(_ request: AgentAPI.PollRequest, from agent: AgentIdentity) async throws -> AgentAPI.PollResponse {
+        let request = try checked(request)
+        let clock = ContinuousClock()
+        let end = clock.now.advanced(by: min(.seconds(request.waitSeconds), AgentAPI.longestPoll))
+        let engines = request.freeSlots > 0 ? Set(request.engines.map(\.name)) : []
+        let ticket = wakeUps.ticket(.poll(agent: agent.id, pool: agent.pool, engines: engines))
+        defer { ticket.close() }
+        var mustAnswer = false
+        while true {
+            try Task.checkCancellation()
+            let answer = try await store.write { session in
+                try PollAnswer(request: request, agent: agent, settings: settings, wakeUps: wakeUps, session: session)
+            }
+            ticket.looked()
+            log(answer.response, agent)
+            let left = clock.now.duration(to: end)
+            if answer.isNews || mustAnswer || left <= .zero { return answer.response }
+            let wait = answer.response.cancellations.isEmpty ? left : min(left, settings.cancellationRepeat)
+            switch await ticket.wait(upTo: wait) {
+            case .changed: break
+            // Its last look: a lease that lapsed meanwhile, or a task whose delay is over.
+            case .timeout: mustAnswer = wait == left
+            case .agent: mustAnswer = true
+            case .draining: return answer.response
+            case .cancelled: throw CancellationError()
+            }
+        }
+    }
+
+    private func checked(_ request: AgentAPI.PollRequest) throws -> AgentAPI.PollRequest {
+        guard ProtocolVersion.isServed(request.protocolVersion) else {
+            throw APIError(
+                .protocolVersion,
+                "the agent speaks protocol version \(request.protocolVersion); this control plane serves "
+                    + "\(ProtocolVersion.oldestServed) to \(ProtocolVersion.current)",
+                hint: "install an agent of the control plane's version (\(FlowForgeVersion.current))")
+        }
+        guard request.leases.count <= Self.mostLeases, request.engines.count <= 64, request.labels.count <= 64 else {
+            throw APIError(
+                .invalidRequest, "a poll lists at most \(Self.mostLeases) leases, 64 engines and 64 labels")
+        }
+        var request = request
+        request.freeSlots = max(0, min(request.freeSlots, Self.mostAssignments))
+        request.waitSeconds = request.waitSeconds.isFinite ? max(0, request.waitSeconds) : 0
+        return request
+    }
+
+    private func log(_ response: AgentAPI.PollResponse, _ agent: AgentIdentity) {
+        for assignment in response.assignments {
+            logger.info(
+                "task assigned",
+                metadata: [
+                    "run": "\(assignment.run)", "task": "\(assignment.task)", "attempt": "\(assignment.attempt)",
+                    "agent": "\(agent.id)",
+                ])
+        }
+    }
 }

@@ -7,6 +7,8 @@ public struct OrchestrationSettings: Sendable {
     public var lease: Duration = .seconds(60)
     /// How often lapsed leases and due retries are looked for.
     public var reaperPeriod: Duration = .seconds(2)
+    /// How long after the control plane's start no lease is taken back: nobody could renew while it was down.
+    public var recoveryGrace: Duration = .seconds(15)
     /// Attempts of one task that may be lost with their agent; one more fails it.
     public var toleratedLosses = 3
     /// An agent gets this long to confirm a publication before polls repeat it; doubled with each repetition.

@@ -3,8 +3,76 @@ public import FlowForgeProtocol
 public import FlowForgeStore
 public import Logging
 
+/// Starts and cancels runs for people and programs.
 public struct RunStarter: Sendable {
-    public init(store: Store, wakeUps: WakeUps, settings: OrchestrationSettings = OrchestrationSettings(), logger: Logger) {}
-    public func start(_ request: OperatorAPI.StartRun, by actor: Actor) async throws -> (run: OperatorAPI.RunView, created: Bool) { fatalError() }
-    public func cancel(_ run: ID<Run>, by actor: Actor) async throws -> OperatorAPI.RunView { fatalError() }
+    private let store: Store
+    private let wakeUps: WakeUps
+    private let settings: OrchestrationSettings
+    private let logger: Logger
+
+    public init(
+        store: Store, wakeUps: WakeUps, settings: OrchestrationSettings = OrchestrationSettings(), logger: Logger
+    ) {
+        self.store = store
+        self.wakeUps = wakeUps
+        self.settings = settings
+        self.logger = logger
+    }
+
+    /// Creates a run of a flow in its environment's current release, with every task of it. The roots
+    /// are ready, and polls that wait for them woken, once this returns.
+    ///
+    /// With an idempotency key that the environment has seen, the run of then is returned and nothing
+    /// created; the same key for another flow or other parameters is refused.
+    public func start(
+        _ request: OperatorAPI.StartRun, by actor: Actor
+    ) async throws -> (run: OperatorAPI.RunView, created: Bool) {
+        let (run, created) = try await store.write { session in
+            try RunCreation(request: request, actor: actor, session: session).run(wakeUps: wakeUps)
+        }
+        if created {
+            logger.info(
+                "run started",
+                metadata: ["run": "\(run.id)", "environment": "\(run.environment)", "flow": "\(run.flow)"])
+        }
+        return (run, created)
+    }
+
+    /// Cancels what is not final: tasks that nobody works on at once, the others by asking their
+    /// agents; the run is `cancelling` until the last of them has ended. Cancelling again, or
+    /// cancelling a final run, changes nothing.
+    public func cancel(_ id: ID<Run>, by actor: Actor) async throws -> OperatorAPI.RunView {
+        let view = try await store.write { session in
+            guard var run = try session.runs.find(id) else { throw APIError.noRun(id) }
+            var lifecycle = run.lifecycle
+            if lifecycle.cancel() {
+                try session.runs.move(id, from: run.state, to: lifecycle.state)
+                run.state = lifecycle.state
+                try session.audit.append(actor: actor, action: "run.cancel", subject: id.description)
+                var stager = RunStager(session: session, toleratedLosses: settings.toleratedLosses)
+                try stager.cancelTasks(of: run)
+                try stager.wakes.send(through: wakeUps, in: session)
+            }
+            return try RunView.full(id, in: session)
+        }
+        logger.info("run cancelled", metadata: ["run": "\(id)", "state": "\(view.state.rawValue)"])
+        return view
+    }
+}
+
+extension RunStager {
+    /// `run` is `cancelling`, in the store too.
+    mutating func cancelTasks(of run: RunRow) throws {
+        for task in try session.tasks.list(run: run.id) {
+            var lifecycle = task.lifecycle
+            switch lifecycle.cancel() {
+            case .cancelled: try session.tasks.move(task, to: lifecycle)
+            case .endAttempt:
+                if let attempt = try session.attempts.live(task: task.id) { wakes.agents.insert(attempt.claim.agent) }
+            case .nothing: break
+            }
+        }
+        wakes.runs.insert(run.id)
+        try settle(run)
+    }
 }

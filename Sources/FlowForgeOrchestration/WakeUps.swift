@@ -1,4 +1,226 @@
+public import FlowForgeProtocol
+public import FlowForgeStore
+internal import Synchronization
+
+/// Where long polls wait for something to happen, so that nobody asks the database in a loop.
+///
+/// Whoever wants to wait takes a ``Ticket`` *before* it looks, looks, and waits on the ticket if there
+/// was nothing: what happens in between is kept on the ticket. Wake-ups are sent after the commit
+/// (`Session.whenCommitted`), so who is woken sees the change.
+///
+/// Of a pool's parked polls as many are woken as tasks became ready, not all of them. Each waiter is
+/// one open request, so their number is bounded by the listener's connections.
 public final class WakeUps: Sendable {
-    public init() {}
-    public func drain() { fatalError() }
+    public enum Topic: Hashable, Sendable {
+        /// A poll of an agent that would take tasks of these engines (none: no tasks, only what
+        /// concerns the agent itself).
+        case poll(agent: ID<Agent>, pool: String, engines: Set<String>)
+        /// A newer version of the run.
+        case run(ID<Run>)
+        /// More lines in the run's log.
+        case log(ID<Run>)
+    }
+
+    public enum Signal: Hashable, Sendable {
+        /// What the topic is about has happened.
+        case changed
+        /// Something concerns this very agent: a cancellation, a new standing.
+        case agent
+        case timeout
+        case cancelled
+        /// The control plane shuts down.
+        case draining
+    }
+
+    fileprivate struct Waiter {
+        let topic: Topic
+        var pending: Signal?
+        var continuation: CheckedContinuation<Signal, Never>?
+        /// A ready task for which this waiter alone was woken, until it has looked.
+        var owed: ReadyTasks?
+    }
+
+    fileprivate struct State {
+        var last: UInt64 = 0
+        var waiters: [UInt64: Waiter] = [:]
+        var byPool: [String: Set<UInt64>] = [:]
+        var byAgent: [ID<Agent>: Set<UInt64>] = [:]
+        var byTopic: [Topic: Set<UInt64>] = [:]
+        var isDraining = false
+    }
+
+    private let state = Mutex(State())
+    private let clock: any Clock<Duration>
+
+    public init(clock: any Clock<Duration> = ContinuousClock()) { self.clock = clock }
+
+    /// Ends every wait, now and from now on. Called once, when the control plane shuts down.
+    public func drain() {
+        resume { state in
+            state.isDraining = true
+            return state.waiters.keys.compactMap { state.signal($0, .draining) }
+        }
+    }
+
+    /// Tickets that are taken, whether they wait at the moment or not.
+    public var waiting: Int { state.withLock { $0.waiters.count } }
+
+    /// An agent's standing has changed, or one of its attempts is to end.
+    public func wake(agent: ID<Agent>) {
+        resume { state in (state.byAgent[agent] ?? []).compactMap { state.signal($0, .agent) } }
+    }
+
+    public func wake(run: ID<Run>) { wake(topic: .run(run)) }
+
+    public func wake(log: ID<Run>) { wake(topic: .log(log)) }
+
+    private func wake(topic: Topic) {
+        resume { state in (state.byTopic[topic] ?? []).compactMap { state.signal($0, .changed) } }
+    }
+
+    /// Wakes as many polls as there are tasks, and tells those that are just looking to look again.
+    public func wake(ready tasks: ReadyTasks) {
+        resume { state in
+            var left = tasks.count
+            var woken: [Resumption] = []
+            for id in state.byPool[tasks.pool] ?? [] {
+                guard case .poll(_, _, let engines)? = state.waiters[id]?.topic, engines.contains(tasks.engine) else {
+                    continue
+                }
+                if state.waiters[id]?.continuation == nil {
+                    _ = state.signal(id, .changed)
+                } else if left > 0 {
+                    left -= 1
+                    state.waiters[id]?.owed = ReadyTasks(pool: tasks.pool, engine: tasks.engine, count: 1)
+                    if let resumption = state.signal(id, .changed) { woken.append(resumption) }
+                }
+            }
+            return woken
+        }
+    }
+
+    /// Continuations are resumed outside the lock.
+    private func resume(_ change: (inout sending State) -> [Resumption]) {
+        for resumption in state.withLock({ change(&$0) }) { resumption.continuation.resume(returning: resumption.signal) }
+    }
+
+    fileprivate struct Resumption: Sendable {
+        let continuation: CheckedContinuation<Signal, Never>
+        let signal: Signal
+    }
+
+    public func ticket(_ topic: Topic) -> Ticket {
+        let id = state.withLock { state in
+            state.last += 1
+            state.waiters[state.last] = Waiter(topic: topic)
+            switch topic {
+            case .poll(let agent, let pool, _):
+                state.byPool[pool, default: []].insert(state.last)
+                state.byAgent[agent, default: []].insert(state.last)
+            case .run, .log: state.byTopic[topic, default: []].insert(state.last)
+            }
+            return state.last
+        }
+        return Ticket(wakeUps: self, id: id)
+    }
+
+    /// A place to wait at. Whoever took it must ``close()`` it.
+    public struct Ticket: Sendable {
+        fileprivate let wakeUps: WakeUps
+        fileprivate let id: UInt64
+
+        /// Returns what happened since the ticket was taken or last waited on, or waits up to
+        /// `duration` for it. Ends at once when the calling task is cancelled.
+        public func wait(upTo duration: Duration) async -> Signal { await wakeUps.wait(id, upTo: duration) }
+
+        /// The holder has looked since it was woken.
+        public func looked() { wakeUps.state.withLock { $0.waiters[id]?.owed = nil } }
+
+        /// If the holder was woken for a ready task and never looked, another is woken in its place.
+        public func close() { wakeUps.close(id) }
+    }
+
+    private func wait(_ id: UInt64, upTo duration: Duration) async -> Signal {
+        await withTaskGroup(of: Void.self) { group in
+            let clock = clock
+            group.addTask {
+                do {
+                    try await clock.sleep(for: duration)
+                    self.signal(id, .timeout)
+                } catch {
+                    // Cancelled: either something happened first, or the handler below says so.
+                }
+            }
+            let signal = await withTaskCancellationHandler {
+                await withCheckedContinuation { self.park(id, $0) }
+            } onCancel: {
+                self.signal(id, .cancelled)
+            }
+            group.cancelAll()
+            return signal
+        }
+    }
+
+    private func park(_ id: UInt64, _ continuation: CheckedContinuation<Signal, Never>) {
+        let immediate: Signal? = state.withLock { state in
+            if state.isDraining { return .draining }
+            guard let waiter = state.waiters[id] else { return .cancelled }
+            if let pending = waiter.pending {
+                state.waiters[id]?.pending = nil
+                return pending
+            }
+            state.waiters[id]?.continuation = continuation
+            return nil
+        }
+        if let immediate { continuation.resume(returning: immediate) }
+    }
+
+    private func signal(_ id: UInt64, _ signal: Signal) {
+        resume { state in state.signal(id, signal).map { [$0] } ?? [] }
+    }
+
+    private func close(_ id: UInt64) {
+        let owed: ReadyTasks? = state.withLock { state in
+            guard let waiter = state.waiters.removeValue(forKey: id) else { return nil }
+            switch waiter.topic {
+            case .poll(let agent, let pool, _):
+                state.byPool[pool]?.remove(id)
+                state.byAgent[agent]?.remove(id)
+                if state.byPool[pool]?.isEmpty == true { state.byPool[pool] = nil }
+                if state.byAgent[agent]?.isEmpty == true { state.byAgent[agent] = nil }
+            case .run, .log:
+                state.byTopic[waiter.topic]?.remove(id)
+                if state.byTopic[waiter.topic]?.isEmpty == true { state.byTopic[waiter.topic] = nil }
+            }
+            return waiter.owed
+        }
+        if let owed { wake(ready: owed) }
+    }
+}
+
+extension WakeUps.State {
+    /// Hands `signal` to a waiter: to be resumed now if it is parked, else kept on its ticket. Of
+    /// several that it missed the weightiest is kept; a timeout is for a parked waiter only.
+    fileprivate mutating func signal(_ id: UInt64, _ signal: WakeUps.Signal) -> WakeUps.Resumption? {
+        guard var waiter = waiters[id] else { return nil }
+        defer { waiters[id] = waiter }
+        if let continuation = waiter.continuation {
+            waiter.continuation = nil
+            return WakeUps.Resumption(continuation: continuation, signal: signal)
+        }
+        if signal.weight > (waiter.pending?.weight ?? 0) { waiter.pending = signal }
+        return nil
+    }
+}
+
+extension WakeUps.Signal {
+    fileprivate var weight: Int {
+        switch self {
+        case .timeout: 0
+        case .changed: 1
+        case .agent: 2
+        case .cancelled: 3
+        case .draining: 4
+        }
+    }
 }

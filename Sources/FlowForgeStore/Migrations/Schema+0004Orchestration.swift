@@ -106,6 +106,7 @@ extension Schema {
                 CHECK ((finished_at IS NULL) = (state IN ('leased', 'running')))
             ) STRICT;
             CREATE INDEX attempt_by_run ON attempt (run);
+            CREATE UNIQUE INDEX attempt_by_snapshot ON attempt (snapshot) WHERE snapshot IS NOT NULL;
             CREATE INDEX attempt_by_lease_until ON attempt (lease_until) WHERE lease_until IS NOT NULL;
             CREATE UNIQUE INDEX attempt_live_by_task ON attempt (task) WHERE lease_until IS NOT NULL;
             -- One writer of an asset at a time: what it writes builds on the snapshot that it was given.

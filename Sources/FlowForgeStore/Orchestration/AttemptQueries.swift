@@ -101,16 +101,6 @@ public struct AttemptQueries {
         try session.requireOneChange("attempt \(id) has ended")
     }
 
-    /// Ends an attempt whose lease lapsed.
-    public func lose(_ id: ID<Attempt>) throws {
-        try session.change(
-            """
-            UPDATE attempt SET state = 'lost', lease_until = NULL, finished_at = ?
-            WHERE id = ? AND lease_until IS NOT NULL
-            """, [session.now.milliseconds, id.description])
-        try session.requireOneChange("attempt \(id) has ended")
-    }
-
     public func toldCancellation(_ id: ID<Attempt>) throws {
         try session.change(
             "UPDATE attempt SET cancellation_told_at = ? WHERE id = ?", [session.now.milliseconds, id.description])
@@ -121,6 +111,11 @@ public struct AttemptQueries {
         try session.change(
             "UPDATE attempt SET stale_report_at = ? WHERE id = ? AND stale_report_at IS NULL",
             [session.now.milliseconds, id.description]) == 1
+    }
+
+    /// Whether some attempt has published the snapshot already.
+    public func isPublished(_ snapshot: ID<Snapshot>) throws -> Bool {
+        try session.row("SELECT 1 FROM attempt WHERE snapshot = ?", [snapshot.description]) != nil
     }
 
     /// The snapshots that the run's own tasks have published.

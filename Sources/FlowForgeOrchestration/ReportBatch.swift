@@ -1,0 +1,162 @@
+internal import FlowForgeDomain
+internal import FlowForgeProtocol
+internal import FlowForgeStore
+internal import Foundation
+internal import Logging
+
+/// One batch of reports, in one transaction.
+struct ReportBatch {
+    struct Note: Sendable {
+        var level: Logger.Level
+        var text: String
+        var attempt: String
+    }
+
+    /// What leaves the transaction.
+    struct Result: Sendable {
+        var response = AgentAPI.ReportResponse(acknowledged: 0)
+        var notes: [Note] = []
+    }
+
+    let session: Session
+    let agent: AgentIdentity
+    let settings: OrchestrationSettings
+    let observers: [any CompletionObserver]
+    var stager: RunStager
+    var result = Result()
+
+    init(session: Session, agent: AgentIdentity, settings: OrchestrationSettings, observers: [any CompletionObserver]) {
+        self.session = session
+        self.agent = agent
+        self.settings = settings
+        self.observers = observers
+        stager = RunStager(session: session, toleratedLosses: settings.toleratedLosses)
+    }
+
+    mutating func store(_ report: AgentAPI.ReportRequest) throws {
+        let spool = try session.spools.find(report.spool)
+        if let spool, spool.agent != agent.id {
+            throw APIError(
+                .forbidden, "spool \(report.spool) belongs to another agent",
+                hint: "an agent's state folder must not be shared or copied; join this machine as a new agent")
+        }
+        var last = spool?.last ?? 0
+        var dropped: Int64 = 0
+        for event in report.events where event.number > last {
+            guard event.number == last + 1 else {
+                throw APIError(
+                    .conflict, "event \(event.number) of spool \(report.spool) came where \(last + 1) was expected",
+                    hint: "send the events from \(last + 1) on, in order",
+                    metadata: ["expected": String(last + 1), "spool": report.spool.description])
+            }
+            last = event.number
+            if case .dropped(let report) = event.body { dropped += max(0, min(report.events, 1 << 40)) }
+            try store(event)
+        }
+        try session.spools.advance(report.spool, of: agent.id, to: last, dropped: dropped)
+        result.response.acknowledged = last
+    }
+
+    private mutating func store(_ event: AgentAPI.ReportEvent) throws {
+        switch event.body {
+        case .published(let publication): try session.publications.confirm(publication, pool: agent.pool)
+        case .dropped(let lost):
+            note(.warning, "the agent's spool was full: \(lost.events) events were dropped", event)
+        case .unknown(let type): note(.notice, "event of unknown type '\(type.prefix(64))' ignored", event)
+        case .started, .log, .progress, .lineage, .finished:
+            if let attempt = try currentAttempt(of: event) { try store(event, of: attempt) }
+        }
+    }
+
+    private mutating func store(_ event: AgentAPI.ReportEvent, of attempt: AttemptRow) throws {
+        switch event.body {
+        case .started: try start(attempt)
+        case .log(let chunk): try store(chunk, of: attempt)
+        case .progress(let progress):
+            try session.attempts.setProgress(attempt.id, progress)
+            stager.wakes.runs.insert(attempt.run)
+        case .lineage(let lineage): try session.lineage.append(lineage, attempt: attempt.id, run: attempt.run)
+        case .finished(let finished):
+            if finished.logLines != attempt.logLines {
+                note(.warning, "\(finished.logLines) log lines were written and \(attempt.logLines) arrived", event)
+            }
+            try finish(attempt, finished)
+        case .published, .dropped, .unknown: break
+        }
+    }
+
+    /// The event's attempt if it was made under the current lease; otherwise the event is dropped, and
+    /// the first time that this happens to a lease is audited.
+    private mutating func currentAttempt(of event: AgentAPI.ReportEvent) throws -> AttemptRow? {
+        guard let id = event.attempt, let lease = event.lease, let fencing = event.fencing else {
+            note(.warning, "event \(event.number) names no attempt and lease; ignored", event)
+            return nil
+        }
+        let attempt = try session.attempts.find(id)
+        let claim = LeaseClaim(lease: lease, fencing: fencing, agent: agent.id)
+        if let attempt, attempt.lifecycle.accepts(claim) { return attempt }
+        guard !result.response.stale.contains(lease) else { return nil }
+        result.response.stale.append(lease)
+        if try attempt == nil || session.attempts.markStaleReport(id) {
+            try session.audit.append(
+                actor: agent.actor, action: "attempt.report", subject: id.description, outcome: .refused,
+                detail: [
+                    "code": .string(ErrorCode.staleLease.rawValue), "lease": .string(lease.description),
+                    "fencing": .integer(fencing),
+                ])
+            note(.warning, "report under a stale lease dropped", event)
+        }
+        return nil
+    }
+
+    private mutating func start(_ attempt: AttemptRow) throws {
+        var lifecycle = attempt.lifecycle
+        guard lifecycle.started(under: attempt.claim) == .moved else { return }
+        var (task, run) = try taskAndRun(of: attempt)
+        try session.attempts.start(attempt.id, leaseUntil: session.now + settings.lease)
+        var taskLifecycle = task.lifecycle
+        if taskLifecycle.started() { try session.tasks.move(task, to: taskLifecycle) }
+        try stager.attemptStarted(run: &run)
+        try session.audit.append(
+            actor: agent.actor, action: "attempt.start", subject: attempt.id.description,
+            detail: ["run": .string(run.id.description), "task": .string(task.name)])
+    }
+
+    /// Lines that are there already are left out, and lines that are missing are told of in their place.
+    private mutating func store(_ chunk: AgentAPI.LogChunk, of attempt: AttemptRow) throws {
+        let offset = max(0, chunk.offset)
+        let known = max(0, attempt.logLines - offset)
+        var lines = chunk.lines.dropFirst(Int(min(known, Int64(chunk.lines.count)))).map { line in
+            var line = line
+            line.text = Self.cut(line.text)
+            return line
+        }
+        guard !lines.isEmpty else { return }
+        let gap = max(0, offset - attempt.logLines)
+        if gap > 0 {
+            let text = "\(gap) log lines before this one were lost on the agent"
+            lines.insert(LogLine(at: lines[0].at, stream: .system, text: text), at: 0)
+        }
+        // The line that tells of the gap is one that the agent did not count.
+        try session.logs.append(lines, gap: gap > 0 ? gap - 1 : 0, to: attempt)
+        stager.wakes.logs.insert(attempt.run)
+    }
+
+    /// Agents cut long lines themselves; this is for those that do not.
+    private static func cut(_ text: String) -> String {
+        let limit = 16 << 10
+        guard text.utf8.count > limit + 64 else { return text }
+        return String(decoding: text.utf8.prefix(limit), as: UTF8.self) + " … (cut)"
+    }
+
+    func taskAndRun(of attempt: AttemptRow) throws -> (TaskRow, RunRow) {
+        guard let task = try session.tasks.find(attempt.task), let run = try session.runs.find(attempt.run) else {
+            throw StoreError.corrupt("attempt \(attempt.id) belongs to no task")
+        }
+        return (task, run)
+    }
+
+    mutating func note(_ level: Logger.Level, _ text: String, _ event: AgentAPI.ReportEvent) {
+        result.notes.append(Note(level: level, text: text, attempt: event.attempt?.description ?? "-"))
+    }
+}

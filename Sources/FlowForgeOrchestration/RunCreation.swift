@@ -1,0 +1,158 @@
+internal import FlowForgeBundle
+internal import FlowForgeDomain
+internal import FlowForgeProtocol
+internal import FlowForgeStore
+internal import Foundation
+
+/// Turns a request into a run, in one transaction.
+struct RunCreation {
+    let request: OperatorAPI.StartRun
+    let actor: Actor
+    let session: Session
+
+    private struct Target {
+        var release: ReleaseRow
+        var manifest: Manifest
+        var flow: FlowSpec
+    }
+
+    /// The run, and whether it is new.
+    func run(wakeUps: WakeUps) throws -> (OperatorAPI.RunView, Bool) {
+        if let key = request.idempotencyKey, key.isEmpty || key.utf8.count > 255 {
+            throw APIError(.invalidRequest, "idempotencyKey must be 1 to 255 bytes long")
+        }
+        guard let environment = try session.environments.find(request.environment) else {
+            throw APIError(
+                .notFound, "there is no environment '\(request.environment.prefix(80))'",
+                hint: try namesHint(request.environment, session.environments.list(after: nil, limit: 1000).map(\.name))
+                    ?? "see 'flowforge env list'; make one with 'flowforge env create'")
+        }
+        if let key = request.idempotencyKey,
+            let run = try session.runs.find(environment: environment.name, idempotencyKey: key)
+        {
+            return (try repeated(run), false)
+        }
+        let target = try target(in: environment)
+        let run = RunRow(
+            id: .make(at: session.now), environment: environment.name, pool: environment.pool,
+            release: target.release.id, bundle: target.release.bundle, flow: target.flow.name,
+            parameters: try parameters(target), variables: try variables(target, environment),
+            idempotencyKey: request.idempotencyKey, createdBy: actor.description,
+            createdAt: Date(timeIntervalSince1970: (session.now.timeIntervalSince1970 * 1000).rounded() / 1000))
+        let tasks = try tasks(of: target.flow)
+        try session.runs.insert(run)
+        try session.tasks.insert(tasks, of: run)
+        try session.audit.append(
+            actor: actor, action: "run.start", subject: run.id.description,
+            detail: [
+                "environment": .string(run.environment), "flow": .string(run.flow),
+                "bundle": .string("\(run.bundle.name)@\(run.bundle.version)"), "digest": .string(run.bundle.digest),
+            ])
+        var wakes = Wakes()
+        for task in tasks where task.dependsOn.isEmpty {
+            wakes.add(ReadyTasks(pool: run.pool, engine: task.engine, count: 1))
+        }
+        try wakes.send(through: wakeUps, in: session)
+        return (try RunView.full(run.id, in: session), true)
+    }
+
+    /// The parameters are compared as they were bound, so `"7"` and `7` for an integer are the same request.
+    private func repeated(_ run: RunRow) throws -> OperatorAPI.RunView {
+        var isSame = run.flow == request.flow && (request.bundle ?? run.bundle.name) == run.bundle.name
+        if isSame, let manifest = try session.bundles.manifest(digest: run.bundle.digest) {
+            let bound = try? ParameterBinder.bind(specs: manifest.parameters, values: request.parameters)
+            isSame = bound == run.parameters
+        }
+        guard isSame else {
+            throw APIError(
+                .conflict, "idempotencyKey was used for another request, which started \(run.id)",
+                hint: "use a new key for each run that is to be started", metadata: ["run": run.id.description])
+        }
+        return try RunView.full(run.id, in: session)
+    }
+
+    private func target(in environment: EnvironmentRow) throws -> Target {
+        let releases = try session.releases.current(environment: environment.name)
+        guard !releases.isEmpty else {
+            throw APIError(
+                .notFound, "nothing is deployed to environment '\(environment.name)'",
+                hint: "deploy a bundle with 'flowforge deploy'")
+        }
+        if let bundle = request.bundle, !releases.contains(where: { $0.bundle.name == bundle }) {
+            let names = releases.map(\.bundle.name)
+            throw APIError(
+                .notFound, "bundle '\(bundle.prefix(80))' is not deployed to environment '\(environment.name)'",
+                hint: namesHint(bundle, names) ?? "deployed are: \(names.joined(separator: ", "))")
+        }
+        var targets: [Target] = []
+        var flows: [String] = []
+        for release in releases where request.bundle == nil || request.bundle == release.bundle.name {
+            guard let manifest = try session.bundles.manifest(digest: release.bundle.digest) else {
+                throw StoreError.corrupt("release \(release.id) has no bundle")
+            }
+            flows += manifest.flows.map(\.name)
+            if let flow = manifest.flow(request.flow) {
+                targets.append(Target(release: release, manifest: manifest, flow: flow))
+            }
+        }
+        guard let target = targets.first else {
+            throw APIError(
+                .notFound, "no bundle deployed to environment '\(environment.name)' has a flow '\(request.flow.prefix(80))'",
+                hint: namesHint(request.flow, flows) ?? "flows are: \(flows.sorted().joined(separator: ", "))")
+        }
+        guard targets.count == 1 else {
+            let names = targets.map(\.release.bundle.name).sorted().joined(separator: ", ")
+            throw APIError(
+                .conflict, "several bundles of environment '\(environment.name)' have a flow '\(request.flow)': \(names)",
+                hint: "say which bundle", metadata: ["bundles": names])
+        }
+        return target
+    }
+
+    private func parameters(_ target: Target) throws -> [String: JSONValue] {
+        do throws(ParameterBindingError) {
+            return try ParameterBinder.bind(specs: target.manifest.parameters, values: request.parameters)
+        } catch {
+            throw APIError(
+                .invalidRequest, "parameters of flow '\(request.flow)': \(error)",
+                hint: "'flowforge bundle show' lists the parameters of a bundle",
+                metadata: ["parameters": error.faults.map(\.name).joined(separator: ", ")])
+        }
+    }
+
+    /// An environment may bind variables of other bundles too; only this bundle's are looked at.
+    private func variables(_ target: Target, _ environment: EnvironmentRow) throws -> [String: JSONValue] {
+        let declared = Set(target.manifest.variables.map(\.name))
+        do throws(ParameterBindingError) {
+            return try ParameterBinder.bind(
+                specs: target.manifest.variables, values: environment.variables.filter { declared.contains($0.key) })
+        } catch {
+            throw APIError(
+                .invalidRequest,
+                "environment '\(environment.name)' does not bind bundle '\(target.manifest.name)': \(error)",
+                hint: "give the environment these variables, e.g. 'flowforge env create … --var name=value'",
+                metadata: ["variables": error.faults.map(\.name).joined(separator: ", ")])
+        }
+    }
+
+    private func tasks(of flow: FlowSpec) throws -> [NewTask] {
+        let graph: TaskGraph
+        do throws(TaskGraphError) {
+            graph = try TaskGraph(flow.tasks.map { .init(name: $0.name, inputs: $0.inputs, output: $0.output) })
+        } catch {
+            throw APIError(.invalidBundle, "flow '\(flow.name)': \(error)", hint: "push a corrected bundle")
+        }
+        return graph.order.compactMap { name in
+            flow.task(name).map { task in
+                NewTask(
+                    name: name, layer: task.layer, engine: task.engine, inputs: task.inputs, output: task.output,
+                    retry: RetryPolicy(retries: task.retry.retries, delaySeconds: task.retry.delaySeconds),
+                    dependsOn: graph.upstream[name] ?? [])
+            }
+        }
+    }
+
+    private func namesHint(_ name: String, _ names: [String]) -> String? {
+        Spelling.nearest(name, among: names).map { "did you mean '\($0)'?" }
+    }
+}

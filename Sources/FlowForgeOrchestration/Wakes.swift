@@ -1,0 +1,31 @@
+internal import FlowForgeProtocol
+internal import FlowForgeStore
+
+/// Whom a transaction will wake once it is durable.
+struct Wakes: Sendable {
+    var runs: Set<ID<Run>> = []
+    var logs: Set<ID<Run>> = []
+    var agents: Set<ID<Agent>> = []
+    var ready: [ReadyTasks] = []
+
+    /// Gives each changed run a newer version, and wakes everybody after the commit.
+    func send(through wakeUps: WakeUps, in session: Session) throws {
+        for run in runs { try session.runs.touch(run) }
+        session.whenCommitted { [self] in
+            for tasks in ready { wakeUps.wake(ready: tasks) }
+            for agent in agents { wakeUps.wake(agent: agent) }
+            for run in runs { wakeUps.wake(run: run) }
+            for run in logs.union(runs) { wakeUps.wake(log: run) }
+        }
+    }
+
+    mutating func ready(_ task: TaskRow) { add(ReadyTasks(pool: task.pool, engine: task.engine, count: 1)) }
+
+    mutating func add(_ tasks: ReadyTasks) {
+        if let index = ready.firstIndex(where: { $0.pool == tasks.pool && $0.engine == tasks.engine }) {
+            ready[index].count += tasks.count
+        } else {
+            ready.append(tasks)
+        }
+    }
+}
