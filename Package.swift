@@ -100,7 +100,7 @@ let package = Package(
             resources: [.embedInCode("Resources/openapi.json")]),
         room(
             "FlowForgeClient", needs: ["FlowForgeProtocol"],
-            uses: [crypto, httpClient, nioCore, nioHTTP1, nioSSL]),
+            uses: [crypto, httpClient, nioCore, nioHTTP1, nioPosix, nioSSL]),
         room(
             "FlowForgeAgentCore", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [asn1, crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioSSL, subprocess, system, x509]),

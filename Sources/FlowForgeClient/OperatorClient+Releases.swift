@@ -1,0 +1,46 @@
+public import FlowForgeProtocol
+
+extension OperatorClient {
+    public func environments() async throws -> OperatorAPI.Page<OperatorAPI.EnvironmentView> {
+        try await value(.get("/environments"))
+    }
+
+    public func environment(_ name: String) async throws -> OperatorAPI.EnvironmentView {
+        try await value(.get("/environments/\(Self.escape(name))"))
+    }
+
+    /// `created` is false where an environment with equal settings was there.
+    public func createEnvironment(
+        _ request: OperatorAPI.CreateEnvironment
+    ) async throws -> (environment: OperatorAPI.EnvironmentView, created: Bool) {
+        try await created(.post("/environments", request))
+    }
+
+    /// Newest first.
+    public func releases(of environment: String) async throws -> OperatorAPI.Page<OperatorAPI.ReleaseView> {
+        try await value(.get("/environments/\(Self.escape(environment))/releases"))
+    }
+
+    /// `bundle` is `name@version` or a digest. `created` is false where it was the current release.
+    public func deploy(
+        bundle: String, to environment: String
+    ) async throws -> (release: OperatorAPI.ReleaseView, created: Bool) {
+        try await created(
+            .post("/environments/\(Self.escape(environment))/releases", OperatorAPI.Deploy(bundle: bundle)))
+    }
+
+    public func bundles() async throws -> OperatorAPI.Page<OperatorAPI.BundleView> { try await value(.get("/bundles")) }
+
+    public func bundle(_ name: String, version: String) async throws -> OperatorAPI.BundleView {
+        try await value(.get("/bundles/\(Self.escape(name))/\(Self.escape(version))"))
+    }
+
+    public func bundle(digest: String) async throws -> OperatorAPI.BundleView {
+        try await value(.get("/bundles/\(Self.escape(digest))"))
+    }
+
+    /// Registers a bundle whose blobs are all stored. `created` is false where it was there.
+    public func pushBundle(digest: String) async throws -> (bundle: OperatorAPI.BundleView, created: Bool) {
+        try await created(.post("/bundles", OperatorAPI.PushBundle(digest: digest)))
+    }
+}

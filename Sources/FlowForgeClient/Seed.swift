@@ -1,1 +1,0 @@
-let seedClient = 0
