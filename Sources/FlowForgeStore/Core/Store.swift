@@ -30,7 +30,22 @@ public final class Store: Sendable {
         let finish: @Sendable ((any Error)?) -> Void
     }
 
+    /// What the writer has done since the store was opened.
+    public struct WriteCounts: Sendable, Hashable {
+        /// Transactions that were committed, each with one sync to disk.
+        public var commits = 0
+        /// Operations that they carried.
+        public var operations = 0
+        /// Operations that threw, or whose transaction failed.
+        public var failures = 0
+        /// Operations that were turned away because too many waited.
+        public var refusals = 0
+        /// Operations that wait now.
+        public var waiting = 0
+    }
+
     private struct Queue {
+        var counts = WriteCounts()
         var waiting: [PendingWrite] = []
         var isDraining = false
         var isClosed = false
@@ -96,7 +111,10 @@ public final class Store: Sendable {
         enum Next { case wait, drain, refuse(StoreError) }
         let next: Next = queue.withLock { queue in
             if queue.isClosed { return .refuse(.closed) }
-            if queue.waiting.count >= options.largestQueue { return .refuse(.busy) }
+            if queue.waiting.count >= options.largestQueue {
+                queue.counts.refusals += 1
+                return .refuse(.busy)
+            }
             queue.waiting.append(pending)
             if queue.isDraining { return .wait }
             queue.isDraining = true
@@ -148,8 +166,15 @@ public final class Store: Sendable {
                 return .commit
             }
         } catch {
+            queue.withLock { $0.counts.failures += group.count }
             for pending in group { pending.finish(error) }
             return
+        }
+        let failed = errors.count { $0 != nil }
+        queue.withLock { queue in
+            queue.counts.commits += 1
+            queue.counts.operations += group.count - failed
+            queue.counts.failures += failed
         }
         // The reply may be lost although the change is durable: callers must be able to repeat.
         var lost: (any Error)?
@@ -165,6 +190,14 @@ public final class Store: Sendable {
     public func close() throws {
         queue.withLock { $0.isClosed = true }
         do { try pool.close() } catch { throw StoreError.mapping(error) }
+    }
+
+    public func writeCounts() -> WriteCounts {
+        queue.withLock { queue in
+            var counts = queue.counts
+            counts.waiting = queue.waiting.count
+            return counts
+        }
     }
 
     /// The writer's `PRAGMA synchronous`; 2 is FULL.
