@@ -131,7 +131,8 @@ let package = Package(
         tests("FlowForgeDomainTests", needs: ["FlowForgeDomain", "FlowForgeProtocol"]),
         tests("FlowForgeBundleTests", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"], uses: [subprocess, system]),
         tests(
-            "FlowForgeStoreTests", needs: ["FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"]),
+            "FlowForgeStoreTests", needs: ["FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [.product(name: "GRDB", package: "GRDB.swift")]),
         tests(
             "FlowForgeOrchestrationTests",
             needs: [

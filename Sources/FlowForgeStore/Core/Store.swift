@@ -18,6 +18,8 @@ public final class Store: Sendable {
         public var largestGroup = 256
         /// The most writes that may wait; one more is refused with ``StoreError/busy``.
         public var largestQueue = 16_384
+        /// Seconds that a write waits for another process that holds the database.
+        public var busyTimeout = 5.0
         public var now: @Sendable () -> Date = { Date() }
         /// Called at each point of each transaction; what it throws takes the transaction's place.
         public var fault: (@Sendable (FaultPoint) throws -> Void)?
@@ -60,7 +62,7 @@ public final class Store: Sendable {
     public init(path: String, options: Options = Options()) throws {
         var configuration = Configuration()
         configuration.maximumReaderCount = options.readers
-        configuration.busyMode = .timeout(5)
+        configuration.busyMode = .timeout(options.busyTimeout)
         configuration.foreignKeysEnabled = true
         self.options = options
         do {
@@ -185,6 +187,9 @@ public final class Store: Sendable {
 
     /// The store's clock, which is every operation's.
     public func now() -> Date { options.now() }
+
+    /// Writes that wait for the writer at the moment; those that it is busy with are not counted.
+    public var waitingWrites: Int { queue.withLock { $0.waiting.count } }
 
     /// Lets the writes that wait finish, refuses new ones, and closes the files.
     public func close() throws {

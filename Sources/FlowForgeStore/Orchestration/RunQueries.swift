@@ -36,16 +36,20 @@ public struct RunQueries {
 
     /// Newest first, those older than `before`.
     public func list(environment: String?, state: RunState?, before: ID<Run>?, limit: Int) throws -> [RunRow] {
-        var conditions: [String] = []
         var arguments: [any DatabaseValueConvertible] = []
-        if let environment { conditions.append("environment = ?"); arguments.append(environment) }
-        if let state { conditions.append("state = ?"); arguments.append(state.rawValue) }
-        if let before { conditions.append("id < ?"); arguments.append(before.description) }
-        arguments.append(limit)
-        let filter = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
-        return try session.rows(
-            "SELECT * FROM run \(filter) ORDER BY id DESC LIMIT ?", StatementArguments(arguments)
-        ).map(RunRow.init)
+        if let environment { arguments.append(environment) }
+        if let state { arguments.append(state.rawValue) }
+        arguments += [before?.description ?? Self.newest, limit]
+        let sql = Self.listSQL(byEnvironment: environment != nil, byState: state != nil)
+        return try session.rows(sql, StatementArguments(arguments)).map(RunRow.init)
+    }
+
+    /// Sorts behind every id.
+    private static let newest = "run`"
+
+    static func listSQL(byEnvironment: Bool, byState: Bool) -> String {
+        let conditions = (byEnvironment ? ["environment = ?"] : []) + (byState ? ["state = ?"] : []) + ["id < ?"]
+        return "SELECT * FROM run WHERE \(conditions.joined(separator: " AND ")) ORDER BY id DESC LIMIT ?"
     }
 
     /// Moves a run that is in state `from`; throws ``StoreError/conflict(_:)`` when it is not. Its

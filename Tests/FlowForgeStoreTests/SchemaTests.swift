@@ -1,0 +1,76 @@
+import FlowForgeProtocol
+import GRDB
+import Testing
+
+@testable import FlowForgeStore
+
+@Suite struct SchemaTests {
+    @Test func `every step is applied to a new database, in order`() async throws {
+        let temporary = try TemporaryStore()
+        let applied: [String] = try await temporary.store.read {
+            try $0.rows("SELECT identifier FROM grdb_migrations ORDER BY rowid").map { $0["identifier"] }
+        }
+        #expect(applied == Schema.steps.map(\.name))
+        #expect(applied == applied.sorted())
+    }
+
+    @Test func `every table is strict`() async throws {
+        let temporary = try TemporaryStore()
+        let loose: [String] = try await temporary.store.read {
+            try $0.rows(
+                """
+                SELECT name FROM pragma_table_list
+                WHERE schema = 'main' AND type = 'table' AND strict = 0
+                    AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'grdb_%'
+                """
+            ).map { $0["name"] }
+        }
+        #expect(loose == [])
+    }
+
+    @Test(arguments: [
+        ("run", RunState.allCases.map(\.rawValue)), ("task", TaskState.allCases.map(\.rawValue)),
+        ("attempt", AttemptState.allCases.map(\.rawValue)), ("asset", Layer.allCases.map(\.rawValue)),
+    ])
+    func `the database knows the words of each enum`(table: String, words: [String]) async throws {
+        let temporary = try TemporaryStore()
+        let sql: String = try await temporary.store.read {
+            try #require(try $0.row("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", [table]))["sql"]
+        }
+        for word in words { #expect(sql.contains("'\(word)'") == (word != "unknown"), "\(table): \(word)") }
+    }
+
+    static let hotQueries: [(name: String, sql: String, index: String)] = [
+        ("claim", TaskQueries.nextClaimableSQL, "task_queue"),
+        ("claim: is its output being written", TaskQueries.nextClaimableSQL, "attempt_live_by_output"),
+        ("due retries", TaskQueries.dueSQL, "task_due"),
+        ("lapsed leases", AttemptQueries.lapsedSQL, "attempt_by_lease_until"),
+        ("publications to offer", PublicationQueries.dueSQL, "publication_unconfirmed"),
+        ("runs", RunQueries.listSQL(byEnvironment: false, byState: false), "sqlite_autoindex_run_1"),
+        ("runs of an environment", RunQueries.listSQL(byEnvironment: true, byState: false), "run_by_environment"),
+        ("runs in a state", RunQueries.listSQL(byEnvironment: false, byState: true), "run_by_state"),
+        (
+            "runs of an environment in a state", RunQueries.listSQL(byEnvironment: true, byState: true),
+            "run_by_environment_and_state"
+        ),
+        ("log of a run", LogQueries.ofRunSQL, "log_chunk_by_run"),
+        ("log of a task", LogQueries.ofTaskSQL, "log_chunk_by_task"),
+        ("lineage of a column", LineageQueries.toColumnSQL, "lineage_edge_by_output"),
+        ("lineage of a table", LineageQueries.toTableSQL, "lineage_edge_by_output"),
+        ("lineage downstream", LineageQueries.fromSQL, "lineage_edge_by_input"),
+    ]
+
+    @Test(arguments: hotQueries)
+    func `a hot query uses its index and sorts nothing big`(query: (name: String, sql: String, index: String)) async throws {
+        let temporary = try TemporaryStore()
+        let plan = try await temporary.store.read { session in
+            let statement = try session.db.makeStatement(sql: "EXPLAIN QUERY PLAN \(query.sql)")
+            statement.setUncheckedArguments([])
+            return try Row.fetchAll(statement).map { $0["detail"] as String }
+        }
+        #expect(plan.contains { $0.contains("USING INDEX \(query.index) ") || $0.contains("USING COVERING INDEX \(query.index) ") }, "\(query.name): \(plan)")
+        #expect(!plan.contains { $0.hasPrefix("SCAN ") && !$0.contains("json_each") }, "\(query.name): \(plan)")
+        let mayGroup = query.name == "due retries" || query.name.hasPrefix("lineage")
+        #expect(mayGroup || !plan.contains { $0.contains("TEMP B-TREE") }, "\(query.name): \(plan)")
+    }
+}
