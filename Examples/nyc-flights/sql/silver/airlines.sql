@@ -1,0 +1,4 @@
+SELECT
+    carrier,
+    trim(name) AS carrier_name
+FROM bronze.airlines
