@@ -103,7 +103,9 @@ let package = Package(
             uses: [crypto, httpClient, nioCore, nioHTTP1, nioPosix, nioSSL]),
         room(
             "FlowForgeAgentCore", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
-            uses: [asn1, crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioSSL, subprocess, system, x509]),
+            uses: [
+                asn1, crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, system, x509,
+            ]),
         program(
             "flowforged",
             needs: [

@@ -1,0 +1,87 @@
+import Foundation
+
+/// File operations whose result is on the disk when they return, with errors that name the file.
+enum DiskFile {
+    static func mode(_ file: URL) throws(DiskError) -> mode_t {
+        var status = stat()
+        guard stat(file.path, &status) == 0 else { throw DiskError("read", file) }
+        return status.st_mode & 0o7777
+    }
+
+    /// With its parents; an existing folder is left as it is.
+    static func makeFolder(_ folder: URL, mode: mode_t) throws(DiskError) {
+        if mkdir(folder.path, mode) == 0 { return }
+        if errno == EEXIST { return }
+        guard errno == ENOENT, folder.path != "/" else { throw DiskError("create", folder) }
+        try makeFolder(folder.deletingLastPathComponent(), mode: 0o755)
+        guard mkdir(folder.path, mode) == 0 || errno == EEXIST else { throw DiskError("create", folder) }
+    }
+
+    /// Creates or replaces the file in one step (written beside it, synced, renamed).
+    static func write(_ bytes: Data, to file: URL, mode: mode_t) throws(DiskError) {
+        let draft = URL(filePath: file.path + ".new")
+        let descriptor = open(draft.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
+        guard descriptor >= 0 else { throw DiskError("create", draft) }
+        do {
+            // `open` does not change the mode of a draft that a crash left behind.
+            guard fchmod(descriptor, mode) == 0 else { throw DiskError("set the mode of", draft) }
+            try write(bytes, to: descriptor, file: draft)
+            guard fsync(descriptor) == 0 else { throw DiskError("sync", draft) }
+        } catch {
+            close(descriptor)
+            unlink(draft.path)
+            throw error
+        }
+        close(descriptor)
+        guard rename(draft.path, file.path) == 0 else { throw DiskError("rename", draft) }
+        try sync(folder: file.deletingLastPathComponent())
+    }
+
+    /// Everything, from `position` of the file on.
+    static func write(_ bytes: Data, to descriptor: Int32, at position: Int = 0, file: URL) throws(DiskError) {
+        var written = 0
+        while written < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                pwrite(descriptor, $0.baseAddress! + written, bytes.count - written, off_t(position + written))
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw DiskError("write", file) }
+            written += count
+        }
+    }
+
+    /// Points the symbolic link at `target`, in one step.
+    static func link(_ link: URL, to target: String) throws(DiskError) {
+        let draft = URL(filePath: link.path + ".new")
+        unlink(draft.path)
+        guard symlink(target, draft.path) == 0 else { throw DiskError("create", draft) }
+        guard rename(draft.path, link.path) == 0 else { throw DiskError("rename", draft) }
+        try sync(folder: link.deletingLastPathComponent())
+    }
+
+    /// Makes the names in the folder durable.
+    static func sync(folder: URL) throws(DiskError) {
+        let descriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw DiskError("open", folder) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw DiskError("sync", folder) }
+    }
+}
+
+/// A system call on a file that failed.
+public struct DiskError: Error, CustomStringConvertible {
+    let verb: String
+    let file: String
+    let number: Int32
+
+    /// Takes `errno` as it is now.
+    init(_ verb: String, _ file: URL) {
+        number = errno
+        self.verb = verb
+        self.file = file.path
+    }
+
+    /// No space, or no quota left.
+    public var isFull: Bool { number == ENOSPC || number == EDQUOT }
+    public var description: String { "cannot \(verb) \(file): \(String(cString: strerror(number)))" }
+}

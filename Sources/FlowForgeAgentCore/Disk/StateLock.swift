@@ -1,0 +1,25 @@
+import Foundation
+
+/// Keeps two agents from working in one state folder: a lock on `<state>/lock` that ends with the process.
+public struct StateLock: ~Copyable, Sendable {
+    private let descriptor: Int32
+
+    /// - Throws: ``StateLockError``, or `DiskError`.
+    public init(state: URL) throws {
+        try DiskFile.makeFolder(state, mode: 0o700)
+        let file = state.appending(path: "lock")
+        descriptor = open(file.path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw DiskError("open", file) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            throw StateLockError(folder: state.path)
+        }
+    }
+
+    public func release() { close(descriptor) }
+}
+
+public struct StateLockError: Error, CustomStringConvertible {
+    let folder: String
+    public var description: String { "\(folder) is in use by another flowforge-agent; stop it, or use another state_dir" }
+}

@@ -1,0 +1,103 @@
+import FlowForgeProtocol
+public import Logging
+public import ServiceLifecycle
+
+/// Sends what the spool holds, in order, until the control plane has acknowledged it.
+///
+/// A batch is repeated unchanged as long as it is not acknowledged; the control plane skips what it
+/// already has. On shutdown what is left is sent for `flushTime`, then kept for the next start.
+public struct ReportSender: Service {
+    let spool: Spool
+    let controlPlane: any ControlPlane
+    /// Told at once of leases that are gone and of pointers that may move.
+    let listener: any ReportListener
+    let backoff: Backoff
+    let flushTime: Duration
+    let logger: Logger
+    let sleep: @Sendable (Duration) async throws -> Void
+
+    public init(
+        spool: Spool, controlPlane: any ControlPlane, listener: any ReportListener, backoff: Backoff = Backoff(),
+        flushTime: Duration = .seconds(5), logger: Logger,
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+    ) {
+        self.spool = spool
+        self.controlPlane = controlPlane
+        self.listener = listener
+        self.backoff = backoff
+        self.flushTime = flushTime
+        self.logger = logger
+        self.sleep = sleep
+    }
+
+    public func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            do {
+                try await send()
+                for await _ in spool.arrivals { try await send() }
+            } catch is CancellationError { return }
+        }
+        do { try await withDeadline(flushTime) { try await send() } } catch {
+            let left = (try? await spool.unacknowledged()).map(String.init) ?? "unknown"
+            logger.warning(
+                "stopped with reports unsent; they are sent at the next start", metadata: ["events": "\(left)", "reason": "\(error)"])
+        }
+    }
+
+    /// Until everything is acknowledged.
+    func send() async throws {
+        var backoff = backoff
+        var largest = 500
+        while let (batch, body) = try await spool.batch(events: largest) {
+            try Task.checkCancellation()
+            do {
+                let answer = try await controlPlane.report(body)
+                backoff.reset()
+                largest = 500
+                try await accept(answer, of: batch)
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch LinkError.refused(let refusal, _) where Self.namesGap(refusal) {
+                logger.warning("the control plane lacks earlier reports; numbering starts anew", metadata: ["reason": "\(refusal.message)"])
+                try await spool.restart()
+            } catch LinkError.refused(let refusal, _) where [.invalidRequest, .tooLarge].contains(refusal.code) {
+                // One event that is never taken must not hold up all behind it: find it, take it out.
+                if batch.last > batch.first {
+                    largest = 1
+                } else {
+                    let place = try await spool.setAside(batch.first)
+                    logger.error(
+                        "the control plane will not take an event; it was set aside",
+                        metadata: ["number": "\(batch.first)", "file": "\(place.path)", "reason": "\(refusal)"])
+                }
+            } catch {
+                let delay = backoff.next()
+                logger.warning("report not sent", metadata: ["reason": "\(error)", "retry_s": "\(delay.inSeconds)"])
+                try await sleep(delay)
+            }
+        }
+    }
+
+    private func accept(_ answer: AgentAPI.ReportResponse, of batch: SpoolBatch) async throws {
+        await listener.heard(answer)
+        if answer.acknowledged > batch.last {
+            // Not ours: this spool was set back (a restored disk), and its new events would be skipped as old.
+            logger.warning("the control plane has later reports than this spool; numbering starts anew")
+            return try await spool.restart()
+        }
+        guard answer.acknowledged >= batch.first else {
+            // Nothing was taken and nothing refused; without a pause this would spin.
+            return try await sleep(.seconds(1))
+        }
+        try await spool.acknowledge(answer.acknowledged)
+    }
+
+    private static func namesGap(_ refusal: APIError) -> Bool {
+        refusal.code == .conflict && refusal.metadata["expected"] != nil
+    }
+}
+
+/// Who acts on the answers to reports.
+public protocol ReportListener: Sendable {
+    func heard(_ answer: AgentAPI.ReportResponse) async
+}

@@ -1,0 +1,111 @@
+import Dispatch
+public import FlowForgeProtocol
+public import Foundation
+import Synchronization
+
+/// The agent's durable queue of events: `append` returns when the event is on the disk, in the order
+/// of the calls, and the events of writers that wait at the same time share one sync.
+///
+/// Bounded by ``SpoolLimits``, which also says what is dropped. A full disk is an error of the
+/// append at hand; the spool stays usable.
+public final class Spool: Sendable {
+    private let disk: Mutex<SpoolDisk>
+    private let waiting = Mutex(Waiting())
+    /// Where files are written and synced: blocking calls stay off the threads of Swift's tasks.
+    private let queue = DispatchQueue(label: "flowforge.spool", qos: .utility)
+    private let arrival = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+    /// What was found wrong when the spool was opened, one line each.
+    public let findings: [String]
+
+    private struct Append {
+        var draft: EventDraft
+        var done: @Sendable (Result<Int64, any Error>) -> Void
+    }
+
+    private struct Waiting {
+        var appends: [Append] = []
+        var isDraining = false
+    }
+
+    public init(folder: URL, limits: SpoolLimits = SpoolLimits()) throws {
+        let disk = try SpoolDisk(root: folder, limits: limits)
+        findings = disk.findings
+        self.disk = Mutex(disk)
+    }
+
+    /// One element after events have arrived; for the one sender.
+    var arrivals: AsyncStream<Void> { arrival.stream }
+
+    /// Durable on return.
+    ///
+    /// - Returns: the event's number.
+    /// - Throws: ``SpoolError``; nothing was written then.
+    @discardableResult
+    public func append(_ draft: EventDraft) async throws -> Int64 {
+        try await withCheckedThrowingContinuation { done in submit(draft) { done.resume(with: $0) } }
+    }
+
+    /// As ``append(_:)``, without waiting: for callers that must fix the order of several events.
+    /// `done` is called on the spool's own thread and must not block. The caller bounds how many it
+    /// has under way.
+    func submit(_ draft: EventDraft, done: @Sendable @escaping (Result<Int64, any Error>) -> Void) {
+        let starts = waiting.withLock { waiting in
+            waiting.appends.append(Append(draft: draft, done: done))
+            defer { waiting.isDraining = true }
+            return !waiting.isDraining
+        }
+        if starts { queue.async { self.drain() } }
+    }
+
+    private func drain() {
+        while true {
+            let batch = waiting.withLock { waiting in
+                let batch = Array(waiting.appends.prefix(256))
+                waiting.appends.removeFirst(batch.count)
+                if batch.isEmpty { waiting.isDraining = false }
+                return batch
+            }
+            if batch.isEmpty { return }
+            write(batch)
+        }
+    }
+
+    private func write(_ batch: [Append]) {
+        do {
+            let first = try disk.withLock { try $0.append(batch.map(\.draft)) }
+            for (index, item) in batch.enumerated() { item.done(.success(first + Int64(index))) }
+            arrival.continuation.yield()
+        } catch {
+            // One event that cannot be encoded must not fail the others that share its sync.
+            if batch.count > 1 { return batch.forEach { write([$0]) } }
+            batch[0].done(.failure(error))
+        }
+    }
+
+    /// Up to so many unacknowledged events as a report's body; `nil` when there are none.
+    func batch(events: Int = 500, bytes: Int = 1 << 20) async throws -> (SpoolBatch, body: Data)? {
+        try await onDisk { try $0.batch(events: events, bytes: bytes) }
+    }
+
+    /// The control plane has everything up to `number`.
+    func acknowledge(_ number: Int64) async throws { try await onDisk { try $0.acknowledge(number) } }
+
+    /// See ``SpoolDisk/setAside(_:)``.
+    func setAside(_ number: Int64) async throws -> URL { try await onDisk { try $0.setAside(number) } }
+
+    /// See ``SpoolDisk/restart()``.
+    func restart() async throws { try await onDisk { try $0.restart() } }
+
+    /// Events that the control plane has not acknowledged.
+    func unacknowledged() async throws -> Int64 { try await onDisk { $0.next - 1 - max($0.acknowledged, $0.segments[0].first - 1) } }
+
+    private func onDisk<Result: Sendable>(
+        _ body: @Sendable @escaping (inout SpoolDisk) throws -> Result
+    ) async throws -> Result {
+        try await withCheckedThrowingContinuation { done in
+            queue.async {
+                done.resume(with: Swift.Result { try self.disk.withLock { try body(&$0) } })
+            }
+        }
+    }
+}

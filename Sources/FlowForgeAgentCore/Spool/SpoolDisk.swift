@@ -1,0 +1,196 @@
+import FlowForgeProtocol
+import Foundation
+
+/// The spool's files, `<spool id>/<first number>.seg`: every method is synchronous and leaves them
+/// sound whether it returns, throws, or the power goes. ``Spool`` is its concurrent face.
+struct SpoolDisk: ~Copyable {
+    struct Segment {
+        var file: URL
+        var first: Int64
+        var count = 0
+        var bytes = SegmentFormat.headerSize
+        var holdsLogs = false
+        var next: Int64 { first + Int64(count) }
+    }
+
+    let root: URL
+    let limits: SpoolLimits
+    private(set) var spool: ID<Spool>
+    /// Oldest first, never empty; the last one is written to.
+    var segments: [Segment]
+    private(set) var acknowledged: Int64 = 0
+    /// Of the last segment; -1 after a failure, until it is opened again.
+    private var descriptor: Int32 = -1
+    var folder: URL { root.appending(path: spool.description) }
+    var next: Int64 { segments[segments.count - 1].next }
+    var totalBytes: Int { segments.reduce(0) { $0 + $1.bytes } }
+
+    /// What was wrong with the files and what was done about it, one line each.
+    private(set) var findings: [String] = []
+
+    /// Opens the newest spool in `root`, repairing what a crash or a bad disk left, or makes one.
+    init(root: URL, limits: SpoolLimits) throws {
+        self.root = root
+        self.limits = limits
+        try DiskFile.makeFolder(root, mode: 0o700)
+        let found = try FileManager.default.contentsOfDirectory(atPath: root.path).compactMap { ID<Spool>($0) }.sorted()
+        // A younger spool was renamed into place only when it held all of the older one's events.
+        for old in found.dropLast() { try FileManager.default.removeItem(at: root.appending(path: old.description)) }
+        if let spool = found.last {
+            self.spool = spool
+            let repair = try SpoolRepair(folder: root.appending(path: spool.description), spool: spool)
+            segments = repair.segments
+            findings = repair.findings
+        } else {
+            spool = .make()
+            segments = []
+            try DiskFile.makeFolder(root.appending(path: spool.description), mode: 0o700)
+        }
+        if segments.isEmpty { try addSegment(first: 1) }
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    /// Writes the events with one sync. All of them are durable on return, none on a throw.
+    ///
+    /// - Returns: the number of the first; the others follow it.
+    mutating func append(_ drafts: [EventDraft]) throws(SpoolError) -> Int64 {
+        do { return try appendChecked(drafts) } catch let error as SpoolError { throw error } catch let error as DiskError {
+            throw .disk(error)
+        } catch { throw .unencodable(String(describing: error)) }
+    }
+
+    private mutating func appendChecked(_ drafts: [EventDraft]) throws -> Int64 {
+        if segments[segments.count - 1].bytes >= limits.segmentBytes { try addSegment(first: next) }
+        var frames = try frames(drafts)
+        if totalBytes + frames.count > limits.maxBytes {
+            try dropLogs(needing: frames.count)
+            if totalBytes + frames.count > limits.maxBytes {
+                frames = try self.frames(drafts.map { $0.isLog ? EventDraft(at: $0.at, body: .dropped(.init(events: 1))) : $0 })
+            }
+        }
+        let index = segments.count - 1
+        let segment = segments[index]
+        try openLast()
+        do {
+            try DiskFile.write(frames, to: descriptor, at: segment.bytes, file: segment.file)
+            guard fdatasync(descriptor) == 0 else { throw DiskError("sync", segment.file) }
+        } catch {
+            // What was written of it must not be read as events later; if even that fails, opening
+            // the spool again cuts it, for a half-written batch has no whole record at its end.
+            let failure = error
+            if ftruncate(descriptor, off_t(segment.bytes)) != 0 { closeLast() }
+            throw failure
+        }
+        segments[index].count += drafts.count
+        segments[index].bytes += frames.count
+        if drafts.contains(where: \.isLog) { segments[index].holdsLogs = true }
+        return segment.next
+    }
+
+    private func frames(_ drafts: [EventDraft]) throws -> Data {
+        var bytes = Data()
+        for (index, draft) in drafts.enumerated() {
+            bytes.append(SegmentFormat.frame(try draft.payload(number: next + Int64(index))))
+        }
+        return bytes
+    }
+
+    /// Forgets events up to `number`, by whole segments.
+    mutating func acknowledge(_ number: Int64) throws(DiskError) {
+        acknowledged = max(acknowledged, min(number, next - 1))
+        while segments.count > 1, segments[0].next - 1 <= acknowledged {
+            guard unlink(segments[0].file.path) == 0 || errno == ENOENT else { throw DiskError("remove", segments[0].file) }
+            segments.removeFirst()
+        }
+    }
+
+    /// Events not yet acknowledged, at least one unless there are none.
+    func batch(events: Int, bytes: Int) throws -> (SpoolBatch, body: Data)? {
+        var body = Data("{\"events\":[".utf8)
+        let start = max(acknowledged + 1, segments[0].first)
+        var number = start
+        gathering: for segment in segments where segment.next > start {
+            let content = try Data(contentsOf: segment.file)
+            for (index, record) in SegmentScan(content).records.prefix(segment.count).enumerated() {
+                guard segment.first + Int64(index) == number else { continue }
+                if number > start, Int(number - start) >= events || body.count + record.count > bytes { break gathering }
+                if number > start { body.append(UInt8(ascii: ",")) }
+                body.append(content[record])
+                number += 1
+            }
+        }
+        guard number > start else { return nil }
+        body.append(Data("],\"spool\":\"\(spool)\"}".utf8))
+        return (SpoolBatch(first: start, last: number - 1), body)
+    }
+
+    mutating func addSegment(first: Int64) throws(DiskError) {
+        let file = Self.file(first, in: folder)
+        try DiskFile.write(SegmentFormat.header(.init(spool: spool, first: first)), to: file, mode: 0o600)
+        closeLast()
+        segments.append(Segment(file: file, first: first))
+    }
+
+    static func file(_ first: Int64, in folder: URL) -> URL {
+        let digits = String(first)
+        return folder.appending(path: String(repeating: "0", count: 19 - digits.count) + digits + ".seg")
+    }
+
+    private mutating func openLast() throws(DiskError) {
+        guard descriptor < 0 else { return }
+        let segment = segments[segments.count - 1]
+        descriptor = open(segment.file.path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { throw DiskError("open", segment.file) }
+        guard ftruncate(descriptor, off_t(segment.bytes)) == 0 else {
+            let failure = DiskError("cut", segment.file)
+            closeLast()
+            throw failure
+        }
+    }
+
+    private mutating func closeLast() {
+        if descriptor >= 0 { close(descriptor) }
+        descriptor = -1
+    }
+
+    /// Gives the unacknowledged events to a new spool, numbered from 1: for a control plane that was
+    /// set back to an earlier state and expects numbers that are gone, or never were.
+    mutating func restart() throws {
+        let fresh = ID<Spool>.make()
+        let draft = root.appending(path: ".new-\(fresh)")
+        try DiskFile.makeFolder(draft, mode: 0o700)
+        var moved: [Segment] = []
+        var number: Int64 = 1
+        for segment in segments {
+            let content = try Data(contentsOf: segment.file)
+            var target = Segment(file: Self.file(number, in: draft), first: number, holdsLogs: segment.holdsLogs)
+            var bytes = SegmentFormat.header(.init(spool: fresh, first: number))
+            for (index, record) in SegmentScan(content).records.prefix(segment.count).enumerated()
+            where segment.first + Int64(index) > acknowledged {
+                var event = try WireCoding.decode(AgentAPI.ReportEvent.self, from: content[record])
+                event.number = number
+                bytes.append(SegmentFormat.frame(try WireCoding.encode(event)))
+                target.count += 1
+                number += 1
+            }
+            if target.count == 0, segment.first != segments.last?.first { continue }
+            target.bytes = bytes.count
+            try DiskFile.write(bytes, to: target.file, mode: 0o600)
+            moved.append(target)
+        }
+        let old = folder
+        let place = root.appending(path: fresh.description)
+        guard rename(draft.path, place.path) == 0 else { throw DiskError("rename", draft) }
+        try DiskFile.sync(folder: root)
+        closeLast()
+        spool = fresh
+        acknowledged = 0
+        segments = moved.map { segment in
+            var segment = segment
+            segment.file = place.appending(path: segment.file.lastPathComponent)
+            return segment
+        }
+        try FileManager.default.removeItem(at: old)
+    }
+}

@@ -1,0 +1,120 @@
+public import FlowForgeProtocol
+import Foundation
+import Synchronization
+
+/// Puts one attempt's reports into the spool, in the order of the calls.
+///
+/// Log lines are gathered into chunks of at most 200 lines or 64 KiB; a chunk is written when it is
+/// full, before any other event, and at the latest 200 ms after its first line while
+/// ``flushing()`` runs. So a log call returns before its line is on the disk; every other call after.
+final class SpoolReporter: TaskReporting {
+    static let chunkLines = 200
+    static let chunkBytes = 64 << 10
+    static let lineBytes = 16 << 10
+    static let chunkDelay = Duration.milliseconds(200)
+
+    private let spool: Spool
+    private let held: AgentAPI.HeldLease
+    private let now: @Sendable () -> Date
+    private let state = Mutex(State())
+    private let firstLine = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+
+    private struct State {
+        var lines: [LogLine] = []
+        var bytes = 0
+        /// Number of the first of `lines`.
+        var offset: Int64 = 0
+        var isMute = false
+        var fault: (any Error)?
+    }
+
+    init(spool: Spool, held: AgentAPI.HeldLease, now: @escaping @Sendable () -> Date = Date.init) {
+        self.spool = spool
+        self.held = held
+        self.now = now
+    }
+
+    /// The first event that could not be spooled; the attempt cannot succeed then.
+    var fault: (any Error)? { state.withLock { $0.fault } }
+
+    /// The attempt is no longer this agent's: nothing more is said about it.
+    func mute() { state.withLock { $0.isMute = true } }
+
+    func started(pid: Int32) async throws { try await send(.started(.init(pid: pid))) }
+    func progress(_ progress: TaskProgress) async throws { try await send(.progress(progress)) }
+    func lineage(_ event: OpenLineage.RunEvent) async throws { try await send(.lineage(event)) }
+
+    /// The attempt's end, with the number of log lines filled in. The last call.
+    func finished(_ finished: AgentAPI.Finished) async throws {
+        var finished = finished
+        finished.logLines = state.withLock { $0.offset + Int64($0.lines.count) }
+        try await send(.finished(finished))
+    }
+
+    func log(_ stream: LogStream, _ text: String) async throws {
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            let line = LogLine(at: now(), stream: stream, text: Self.cut(String(line)))
+            let (isFull, isFirst) = try state.withLock { state in
+                if let fault = state.fault { throw fault }
+                state.lines.append(line)
+                // The frame around a line in JSON is some 70 bytes.
+                state.bytes += line.text.utf8.count + 70
+                return (state.lines.count >= Self.chunkLines || state.bytes >= Self.chunkBytes, state.lines.count == 1)
+            }
+            if isFull { try await flush() } else if isFirst { firstLine.continuation.yield() }
+        }
+    }
+
+    /// Writes waiting lines 200 ms after the first, until cancelled.
+    func flushing(clock: some Clock<Duration> = ContinuousClock()) async {
+        for await _ in firstLine.stream {
+            do {
+                try await clock.sleep(for: Self.chunkDelay)
+                try await flush()
+            } catch {
+                // A fault of the spool is kept and ends the attempt at its next report.
+                continue
+            }
+        }
+    }
+
+    private func flush() async throws { try await send(nil) }
+
+    /// Submits the waiting lines, then `body`; returns when all is durable. Both are handed over
+    /// under the lock, so two callers cannot get between each other's events.
+    private func send(_ body: AgentAPI.ReportBody?) async throws {
+        try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
+            state.withLock { state in
+                let lines = takeLines(&state)
+                let bodies = state.isMute ? [] : [lines, body].compactMap(\.self)
+                guard let last = bodies.last else { return done.resume() }
+                for body in bodies.dropLast() { submit(body) { _ in } }
+                submit(last) { done.resume(with: $0) }
+            }
+        }
+        if let fault { throw fault }
+    }
+
+    private func submit(_ body: AgentAPI.ReportBody, done: @Sendable @escaping (Result<Void, any Error>) -> Void) {
+        spool.submit(EventDraft(at: now(), held: held, body: body)) { result in
+            if case .failure(let error) = result { self.state.withLock { $0.fault = $0.fault ?? error } }
+            done(result.map { _ in })
+        }
+    }
+
+    private func takeLines(_ state: inout State) -> AgentAPI.ReportBody? {
+        guard !state.lines.isEmpty else { return nil }
+        defer {
+            state.offset += Int64(state.lines.count)
+            state.lines = []
+            state.bytes = 0
+        }
+        return .log(.init(offset: state.offset, lines: state.lines))
+    }
+
+    private static func cut(_ text: String) -> String {
+        guard text.utf8.count > lineBytes else { return text }
+        let note = " … [cut, the line has \(text.utf8.count) bytes]"
+        return String(decoding: text.utf8.prefix(lineBytes - note.utf8.count - 3), as: UTF8.self) + note
+    }
+}
