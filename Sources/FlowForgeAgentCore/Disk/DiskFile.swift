@@ -22,7 +22,7 @@ enum DiskFile {
         let draft = URL(filePath: file.path + ".new")
         let descriptor = open(draft.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
         guard descriptor >= 0 else { throw DiskError("create", draft) }
-        do {
+        do throws(DiskError) {
             // `open` does not change the mode of a draft that a crash left behind.
             guard fchmod(descriptor, mode) == 0 else { throw DiskError("set the mode of", draft) }
             try write(bytes, to: descriptor, file: draft)

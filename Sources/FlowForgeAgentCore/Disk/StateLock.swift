@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 
 /// Keeps two agents from working in one state folder: a lock on `<state>/lock` that ends with the process.
 public struct StateLock: ~Copyable, Sendable {

@@ -1,5 +1,6 @@
 public import FlowForgeProtocol
 public import Foundation
+import SwiftASN1
 import X509
 
 /// Who this agent is: its id and pool, its certificate with key, and the roots it trusts.

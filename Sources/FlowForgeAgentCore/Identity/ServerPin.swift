@@ -1,3 +1,4 @@
+import FlowForgeProtocol
 import Foundation
 import NIOCore
 import NIOPosix

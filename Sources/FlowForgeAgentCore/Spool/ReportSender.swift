@@ -1,4 +1,5 @@
-import FlowForgeProtocol
+public import FlowForgeProtocol
+import Foundation
 public import Logging
 public import ServiceLifecycle
 
@@ -7,7 +8,7 @@ public import ServiceLifecycle
 /// A batch is repeated unchanged as long as it is not acknowledged; the control plane skips what it
 /// already has. On shutdown what is left is sent for `flushTime`, then kept for the next start.
 public struct ReportSender: Service {
-    let spool: Spool
+    let spool: EventSpool
     let controlPlane: any ControlPlane
     /// Told at once of leases that are gone and of pointers that may move.
     let listener: any ReportListener
@@ -17,7 +18,7 @@ public struct ReportSender: Service {
     let sleep: @Sendable (Duration) async throws -> Void
 
     public init(
-        spool: Spool, controlPlane: any ControlPlane, listener: any ReportListener, backoff: Backoff = Backoff(),
+        spool: EventSpool, controlPlane: any ControlPlane, listener: any ReportListener, backoff: Backoff = Backoff(),
         flushTime: Duration = .seconds(5), logger: Logger,
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
     ) {

@@ -2,7 +2,7 @@ import FlowForgeProtocol
 import Foundation
 
 /// The spool's files, `<spool id>/<first number>.seg`: every method is synchronous and leaves them
-/// sound whether it returns, throws, or the power goes. ``Spool`` is its concurrent face.
+/// sound whether it returns, throws, or the power goes. ``EventSpool`` is its concurrent face.
 struct SpoolDisk: ~Copyable {
     struct Segment {
         var file: URL

@@ -1,4 +1,4 @@
-public import FlowForgeProtocol
+import FlowForgeProtocol
 import Foundation
 import Synchronization
 
@@ -13,7 +13,7 @@ final class SpoolReporter: TaskReporting {
     static let lineBytes = 16 << 10
     static let chunkDelay = Duration.milliseconds(200)
 
-    private let spool: Spool
+    private let spool: EventSpool
     private let held: AgentAPI.HeldLease
     private let now: @Sendable () -> Date
     private let state = Mutex(State())
@@ -28,7 +28,7 @@ final class SpoolReporter: TaskReporting {
         var fault: (any Error)?
     }
 
-    init(spool: Spool, held: AgentAPI.HeldLease, now: @escaping @Sendable () -> Date = Date.init) {
+    init(spool: EventSpool, held: AgentAPI.HeldLease, now: @escaping @Sendable () -> Date = Date.init) {
         self.spool = spool
         self.held = held
         self.now = now
@@ -44,10 +44,14 @@ final class SpoolReporter: TaskReporting {
     func progress(_ progress: TaskProgress) async throws { try await send(.progress(progress)) }
     func lineage(_ event: OpenLineage.RunEvent) async throws { try await send(.lineage(event)) }
 
-    /// The attempt's end, with the number of log lines filled in. The last call.
-    func finished(_ finished: AgentAPI.Finished) async throws {
+    /// The attempt's end, with the number of log lines filled in. The last call; may be repeated when
+    /// it throws, and is tried although earlier events could not be spooled.
+    func conclude(_ finished: AgentAPI.Finished) async throws {
         var finished = finished
-        finished.logLines = state.withLock { $0.offset + Int64($0.lines.count) }
+        state.withLock { state in
+            finished.logLines = state.offset + Int64(state.lines.count)
+            state.fault = nil
+        }
         try await send(.finished(finished))
     }
 

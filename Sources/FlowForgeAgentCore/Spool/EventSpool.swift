@@ -1,5 +1,5 @@
 import Dispatch
-public import FlowForgeProtocol
+import FlowForgeProtocol
 public import Foundation
 import Synchronization
 
@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// Bounded by ``SpoolLimits``, which also says what is dropped. A full disk is an error of the
 /// append at hand; the spool stays usable.
-public final class Spool: Sendable {
+public final class EventSpool: Sendable {
     private let disk: Mutex<SpoolDisk>
     private let waiting = Mutex(Waiting())
     /// Where files are written and synced: blocking calls stay off the threads of Swift's tasks.

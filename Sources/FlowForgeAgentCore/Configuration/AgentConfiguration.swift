@@ -1,0 +1,44 @@
+public import Foundation
+
+/// What `agent.yaml` says, complete with defaults. See agent-config/flowforge-agent.yaml.
+public struct AgentConfiguration: Sendable {
+    public var url: URL
+    /// Identity, spool, bundles and workspaces.
+    public var state: URL
+    public var lake: URL
+    public var name: String
+    /// The pool that the identity must be of; `nil` takes whatever was joined.
+    public var pool: String?
+    /// Tasks that may run at once.
+    public var slots: Int
+    public var labels: [String: String]
+    public var duckdb: URL?
+    public var extensions: URL?
+    public var commandsEnabled: Bool
+    /// The most that one task may be given.
+    public var taskMemoryBytes: Int64
+    public var taskThreads: Int
+    public var workspaces: URL
+    public var spool: SpoolLimits
+    public var bundleCacheBytes: Int64
+    public var proxies: ProxyRules
+    public var extraRoots: URL?
+    /// How long running tasks may go on after SIGTERM.
+    public var grace: Duration
+    public var log: LogSettings
+
+    public var link: LinkSettings { LinkSettings(url: url, proxies: proxies, extraRoots: extraRoots) }
+}
+
+public struct LogSettings: Sendable {
+    public enum Level: String, CaseIterable, Sendable { case trace, debug, info, notice, warning, error }
+    public enum Format: String, CaseIterable, Sendable { case text, json }
+
+    public var level: Level
+    public var format: Format
+
+    public init(level: Level = .info, format: Format = .text) {
+        self.level = level
+        self.format = format
+    }
+}

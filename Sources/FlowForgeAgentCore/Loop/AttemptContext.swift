@@ -1,0 +1,16 @@
+import FlowForgeProtocol
+import Foundation
+import Logging
+
+/// What every attempt of an agent shares.
+struct AttemptContext: Sendable {
+    var runner: TaskRunner
+    var cache: BundleCache
+    var spool: EventSpool
+    var journal: AttemptJournal
+    var lake: LakeFolder
+    /// Each attempt gets a folder of its own here.
+    var workspaces: URL
+    var logger: Logger
+    var now: @Sendable () -> Date = Date.init
+}
