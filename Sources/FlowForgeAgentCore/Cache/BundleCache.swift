@@ -66,7 +66,8 @@ public actor BundleCache {
             guard unlink(layer.path) == 0 else { throw DiskError("remove", layer) }
         }
         let used = FileManager.default
-        try used.setAttributes([.modificationDate: now()], ofItemAtPath: folder.appending(path: "blobs").appending(path: name).path)
+        try used.setAttributes(
+            [.modificationDate: now()], ofItemAtPath: folder.appending(path: "blobs").appending(path: name).path)
         return CachedBundle(manifest: manifest, folder: files)
     }
 
@@ -76,7 +77,9 @@ public actor BundleCache {
 
     /// The blob's file, verified.
     private nonisolated func download(_ digest: String, limit: Int64) async throws -> URL {
-        guard let name = ContentDigest.hexadecimal(digest) else { throw CacheError.invalid(digest: digest, reason: "not a digest") }
+        guard let name = ContentDigest.hexadecimal(digest) else {
+            throw CacheError.invalid(digest: digest, reason: "not a digest")
+        }
         let file = folder.appending(path: "blobs").appending(path: name)
         if FileManager.default.fileExists(atPath: file.path) {
             // Disks rot and people meddle: what is run is checked each time.
@@ -130,7 +133,8 @@ public actor BundleCache {
                 try FileManager.default.removeItem(at: folder)
                 continue
             }
-            let used = try? FileManager.default.attributesOfItem(atPath: blobs.appending(path: name).path)[.modificationDate] as? Date
+            let used =
+                try? FileManager.default.attributesOfItem(atPath: blobs.appending(path: name).path)[.modificationDate] as? Date
             bundles.append((name, used ?? .distantPast, try Self.size(of: folder)))
         }
         var total = bundles.reduce(0) { $0 + $1.bytes }
@@ -146,7 +150,9 @@ public actor BundleCache {
     private static func size(of folder: URL) throws -> Int64 {
         guard let files = FileManager.default.enumerator(atPath: folder.path) else { return 0 }
         var bytes: Int64 = 0
-        while files.nextObject() != nil { bytes += (files.fileAttributes?[.size] as? Int64) ?? Int64((files.fileAttributes?[.size] as? Int) ?? 0) }
+        while files.nextObject() != nil {
+            bytes += (files.fileAttributes?[.size] as? Int64) ?? Int64((files.fileAttributes?[.size] as? Int) ?? 0)
+        }
         return bytes
     }
 }

@@ -48,7 +48,9 @@ private struct ConfigurationReader {
         let name = root.text("name") ?? ProcessInfo.processInfo.hostName
         let pool = root.text("pool")
         if let pool, !isPlainName(pool, dashes: true) {
-            yaml.report("'pool' is '\(pool.prefix(80))'", hint: "a-z, 0-9, _ and -, starting with a letter", at: root.position(of: "pool"))
+            yaml.report(
+                "'pool' is '\(pool.prefix(80))'", hint: "a-z, 0-9, _ and -, starting with a letter", at: root.position(of: "pool")
+            )
         }
         let slots = root.integer("slots", in: 1...1024) ?? 2
         let engines = root.mapping("engines", keys: ["duckdb", "command"])

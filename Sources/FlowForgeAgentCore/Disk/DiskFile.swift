@@ -2,10 +2,11 @@ import Foundation
 
 /// File operations whose result is on the disk when they return, with errors that name the file.
 enum DiskFile {
-    static func mode(_ file: URL) throws(DiskError) -> mode_t {
-        var status = stat()
-        guard stat(file.path, &status) == 0 else { throw DiskError("read", file) }
-        return status.st_mode & 0o7777
+    /// The permission bits.
+    static func mode(_ file: URL) throws(DiskError) -> Int {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: file.resolvingSymlinksInPath().path)
+        guard let mode = attributes?[.posixPermissions] as? NSNumber else { throw DiskError("read", file) }
+        return mode.intValue
     }
 
     /// With its parents; an existing folder is left as it is.

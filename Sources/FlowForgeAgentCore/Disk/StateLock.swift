@@ -8,12 +8,13 @@ public struct StateLock: ~Copyable, Sendable {
     public init(state: URL) throws {
         try DiskFile.makeFolder(state, mode: 0o700)
         let file = state.appending(path: "lock")
-        descriptor = open(file.path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw DiskError("open", file) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            close(descriptor)
+        let lock = open(file.path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard lock >= 0 else { throw DiskError("open", file) }
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+            close(lock)
             throw StateLockError(folder: state.path)
         }
+        descriptor = lock
     }
 
     public func release() { close(descriptor) }

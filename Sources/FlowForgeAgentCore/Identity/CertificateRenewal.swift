@@ -94,7 +94,10 @@ public struct CertificateRenewal: Service {
                 let delay = backoff.next()
                 logger.warning(
                     "certificate not renewed",
-                    metadata: ["reason": "\(error)", "retry_s": "\(delay.inSeconds)", "not_after": "\(identity.notAfter.ISO8601Format())"])
+                    metadata: [
+                        "reason": "\(error)", "retry_s": "\(delay.inSeconds)",
+                        "not_after": "\(identity.notAfter.ISO8601Format())",
+                    ])
                 try await sleep(delay)
             }
         }

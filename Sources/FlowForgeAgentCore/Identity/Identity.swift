@@ -61,7 +61,8 @@ public struct Identity: Sendable {
 
     var record: IdentityRecord {
         IdentityRecord(
-            agent: agent, pool: pool, name: name, url: url, notBefore: notBefore, notAfter: notAfter, granted: granted, life: life)
+            agent: agent, pool: pool, name: name, url: url, notBefore: notBefore, notAfter: notAfter, granted: granted, life: life
+        )
     }
 }
 

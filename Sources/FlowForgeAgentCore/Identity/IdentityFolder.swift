@@ -43,7 +43,8 @@ public struct IdentityFolder: Sendable {
             try DiskFile.write(Data(identity.certificate.utf8), to: folder.appending(path: "agent.pem"), mode: 0o644)
             try DiskFile.write(Data(identity.trustBundle.utf8), to: folder.appending(path: "trust.pem"), mode: 0o644)
             try DiskFile.write(
-                WireCoding.encoder(pretty: true).encode(identity.record), to: folder.appending(path: "identity.json"), mode: 0o644)
+                WireCoding.encoder(pretty: true).encode(identity.record), to: folder.appending(path: "identity.json"), mode: 0o644
+            )
             try DiskFile.sync(folder: generations)
             try DiskFile.link(link, to: "identities/\(name)")
             try removeOthers(than: name)

@@ -3,8 +3,8 @@ import Foundation
 import NIOCore
 import NIOPosix
 import NIOSSL
-import X509
 import SwiftASN1
+import X509
 
 /// Finds the authority that a person pinned, in the chain that the server presents. Nothing but the
 /// TLS handshake is sent; whether the chain is sound and names the host is checked afterwards by a
@@ -34,7 +34,8 @@ enum ServerPin {
                 }
                 .connect(host: proxy?.host ?? host, port: proxy?.port ?? port).get()
             let timeout = loop.scheduleTask(in: .nanoseconds(Int64(settings.connectTimeout.inSeconds * 1e9))) {
-                found.fail(LinkError.unreachable("\(host):\(port): TLS handshake not done in time; is this the agent API's port?"))
+                found.fail(
+                    LinkError.unreachable("\(host):\(port): TLS handshake not done in time; is this the agent API's port?"))
             }
             defer { timeout.cancel() }
             let chain: [Data]
@@ -46,7 +47,8 @@ enum ServerPin {
             guard let der = chain.first(where: { Fingerprint(der: $0) == fingerprint }) else {
                 let last = chain.last.map { Fingerprint(der: $0).description } ?? "none"
                 throw LinkError.unreachable(
-                    "\(host):\(port): the server's authority is not the pinned one (\(fingerprint)); it presents \(last). Nothing was sent. Compare with flowforged's own output before you trust it")
+                    "\(host):\(port): the server's authority is not the pinned one (\(fingerprint)); it presents \(last). Nothing was sent. Compare with flowforged's own output before you trust it"
+                )
             }
             return try Certificate(derEncoded: Array(der)).serializeAsPEM().pemString
         } catch {
@@ -136,7 +138,10 @@ private final class Tunnel: ChannelInboundHandler, RemovableChannelHandler {
                 context.pipeline.syncOperations.removeHandler(self, promise: nil)
             } catch { found.fail(error) }
         case "407":
-            fail(context, "proxy \(proxy.host):\(proxy.port) wants a user and password (407); write http://user:password@host:port in the proxy's setting")
+            fail(
+                context,
+                "proxy \(proxy.host):\(proxy.port) wants a user and password (407); write http://user:password@host:port in the proxy's setting"
+            )
         default: fail(context, "proxy \(proxy.host):\(proxy.port) refused to connect to \(host):\(port) (\(status))")
         }
     }

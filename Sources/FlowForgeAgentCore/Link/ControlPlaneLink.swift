@@ -135,7 +135,8 @@ public final class ControlPlaneLink: ControlPlane {
         let status = Int(response.status.code)
         guard let body = try? WireCoding.decode(ErrorBody.self, from: Data(bytes.readableBytesView)) else {
             return .unreadable(
-                "HTTP \(status) from something that is not FlowForge's agent API; is the url its listener, or a proxy in between?")
+                "HTTP \(status) from something that is not FlowForge's agent API; is the url its listener, or a proxy in between?"
+            )
         }
         return .refused(body.error, status: status)
     }
@@ -149,7 +150,9 @@ public final class ControlPlaneLink: ControlPlane {
             var pems = roots
             if let identity {
                 pems.append(identity.trustBundle)
-                tls.certificateChain = try NIOSSLCertificate.fromPEMBytes(Array(identity.certificate.utf8)).map { .certificate($0) }
+                tls.certificateChain = try NIOSSLCertificate.fromPEMBytes(Array(identity.certificate.utf8)).map {
+                    .certificate($0)
+                }
                 tls.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: Array(identity.key.reveal().utf8), format: .pem))
             }
             if let file = settings.extraRoots { pems.append(try String(contentsOf: file, encoding: .utf8)) }

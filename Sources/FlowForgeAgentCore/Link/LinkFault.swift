@@ -16,7 +16,8 @@ enum LinkFault {
             }
             let reason = error.connectionErrors.first.map { brief($0.error) } ?? "no address answered"
             return LinkError.unreachable("\(connectPlace(settings)): \(reason)")
-        case let error as IOError: return LinkError.unreachable("\(connectPlace(settings)): \(String(cString: strerror(error.errnoCode)))")
+        case let error as IOError:
+            return LinkError.unreachable("\(connectPlace(settings)): \(String(cString: strerror(error.errnoCode)))")
         default: return LinkError.unreachable("\(place): \(tls(error))")
         }
     }
@@ -25,13 +26,15 @@ enum LinkFault {
         let proxy = settings.proxy.map { "\($0.host):\($0.port)" } ?? "the proxy"
         switch error {
         case .proxyAuthenticationRequired:
-            return .unreachable("proxy \(proxy) wants a user and password (407); write http://user:password@host:port in the proxy's setting")
+            return .unreachable(
+                "proxy \(proxy) wants a user and password (407); write http://user:password@host:port in the proxy's setting")
         case .invalidProxyResponse: return .unreachable("proxy \(proxy) refused to connect to \(place)")
         case .httpProxyHandshakeTimeout: return .unreachable("proxy \(proxy) did not answer CONNECT \(place)")
         case .deadlineExceeded, .readTimeout, .writeTimeout: return .timedOut
         case .connectTimeout: return .unreachable("\(connectPlace(settings)): no connection in time")
         case .tlsHandshakeTimeout: return .unreachable("\(place): TLS handshake not done in time; is this the agent API's port?")
-        case .remoteConnectionClosed, .uncleanShutdown: return .unreachable("\(place): the connection was closed before the answer")
+        case .remoteConnectionClosed, .uncleanShutdown:
+            return .unreachable("\(place): the connection was closed before the answer")
         default: return .unreachable("\(place): \(brief(error))")
         }
     }
@@ -44,7 +47,10 @@ enum LinkFault {
     static func tls(_ error: any Error) -> String {
         let text = String(describing: error)
         let reasons = [
-            ("CERTIFICATE_VERIFY_FAILED", "the server's certificate is not signed by a trusted authority; check ca_file, or join again"),
+            (
+                "CERTIFICATE_VERIFY_FAILED",
+                "the server's certificate is not signed by a trusted authority; check ca_file, or join again"
+            ),
             ("failedToVerifyHostname", "the server's certificate is for another host name"),
             ("unableToValidateCertificate", "the server's certificate is for another host name"),
             ("WRONG_VERSION_NUMBER", "the other side does not speak TLS; is this the agent API's port?"),

@@ -22,7 +22,8 @@ final class AttemptJournal: Sendable {
             } catch {
                 let place = file.path + ".corrupt"
                 guard rename(file.path, place) == 0 else { throw DiskError("rename", file) }
-                finding = "\(file.path) cannot be read; kept as \(place). Attempts under way when the agent stopped end when their leases lapse."
+                finding =
+                    "\(file.path) cannot be read; kept as \(place). Attempts under way when the agent stopped end when their leases lapse."
             }
         }
         leftovers = found

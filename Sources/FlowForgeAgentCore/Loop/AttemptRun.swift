@@ -28,13 +28,7 @@ struct AttemptRun: Sendable {
     func run() async {
         logger.info("attempt started", metadata: ["number": "\(assignment.number)", "bundle": "\(assignment.bundle.digest)"])
         let reporter = SpoolReporter(spool: context.spool, held: held, now: context.now)
-        var finished = await withTaskGroup(of: Void.self) { group in
-            group.addTask { await reporter.flushing() }
-            let finished = await work(reporter)
-            group.cancelAll()
-            return finished
-        }
-        finished = explained(finished, reporter)
+        let finished = explained(await endable(reporter), reporter)
         if reason() == .leaseLost {
             reporter.mute()
             logger.warning("lease lost; the attempt was ended and is not reported")
@@ -44,6 +38,27 @@ struct AttemptRun: Sendable {
         do { try context.journal.remove(assignment.attempt) } catch {
             // At the next start it is reported as dead once more, under a lease that is gone.
             logger.error("the journal cannot be written", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// The work, ended when ``end`` fires. It returns when its processes are gone.
+    private func endable(_ reporter: SpoolReporter) async -> AgentAPI.Finished {
+        await withTaskGroup(of: AgentAPI.Finished?.self) { group in
+            group.addTask { await work(reporter) }
+            group.addTask {
+                await reporter.flushing()
+                return nil
+            }
+            group.addTask {
+                await end.wait()
+                return nil
+            }
+            var finished: AgentAPI.Finished?
+            while let result = await group.next() {
+                if let result { finished = result }
+                group.cancelAll()
+            }
+            return finished ?? AgentAPI.Finished(outcome: .cancelled, metrics: TaskMetrics())
         }
     }
 
@@ -58,36 +73,35 @@ struct AttemptRun: Sendable {
             let finished = try await context.cache.with(assignment.bundle.digest) { bundle in
                 guard let task = bundle.manifest.flow(assignment.flow)?.task(assignment.task) else {
                     throw TaskError(
-                        code: "invalid_assignment", message: "bundle \(assignment.bundle.digest) has no task \(assignment.flow).\(assignment.task)")
+                        code: "invalid_assignment",
+                        message: "bundle \(assignment.bundle.digest) has no task \(assignment.flow).\(assignment.task)")
                 }
                 let work = TaskWork(
-                    assignment: assignment, task: task, bundleFolder: bundle.folder, workspace: workspace, lake: context.lake)
-                return await bounded(work, reporter)
+                    assignment: assignment, task: task, manifest: bundle.manifest, bundleFolder: bundle.folder,
+                    workspace: workspace, lake: context.lake)
+                return await timed(work, reporter)
             }
             do { try FileManager.default.removeItem(at: workspace) } catch {
                 logger.warning("a workspace stays behind", metadata: ["folder": "\(workspace.path)", "reason": "\(error)"])
             }
             return finished
         } catch {
-            return AgentAPI.Finished(outcome: .failed, metrics: TaskMetrics(), error: Self.taskError(error))
+            // The error of work that was ended says only that.
+            let outcome: Outcome = Task.isCancelled ? .cancelled : .failed
+            return AgentAPI.Finished(outcome: outcome, metrics: TaskMetrics(), error: Self.taskError(error))
         }
     }
 
-    /// The task, ended when its time is over or ``end`` fires.
-    private func bounded(_ work: TaskWork, _ reporter: SpoolReporter) async -> AgentAPI.Finished {
+    /// The task, ended when its time is over.
+    private func timed(_ work: TaskWork, _ reporter: SpoolReporter) async -> AgentAPI.Finished {
         await withTaskGroup(of: AgentAPI.Finished?.self) { group in
             group.addTask { await context.runner.run(work, reporting: reporter) }
-            group.addTask {
-                await end.wait()
-                return nil
-            }
             group.addTask {
                 do { try await Task.sleep(for: .seconds(work.task.timeoutSeconds)) } catch { return nil }
                 timedOut()
                 return nil
             }
             var finished: AgentAPI.Finished?
-            // Whichever comes first ends the others; the task itself returns when its processes are gone.
             while let result = await group.next() {
                 if let result { finished = result }
                 group.cancelAll()

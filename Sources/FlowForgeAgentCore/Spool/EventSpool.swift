@@ -97,7 +97,9 @@ public final class EventSpool: Sendable {
     func restart() async throws { try await onDisk { try $0.restart() } }
 
     /// Events that the control plane has not acknowledged.
-    func unacknowledged() async throws -> Int64 { try await onDisk { $0.next - 1 - max($0.acknowledged, $0.segments[0].first - 1) } }
+    func unacknowledged() async throws -> Int64 {
+        try await onDisk { $0.next - 1 - max($0.acknowledged, $0.segments[0].first - 1) }
+    }
 
     private func onDisk<Result: Sendable>(
         _ body: @Sendable @escaping (inout SpoolDisk) throws -> Result

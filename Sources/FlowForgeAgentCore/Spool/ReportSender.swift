@@ -41,7 +41,8 @@ public struct ReportSender: Service {
         do { try await withDeadline(flushTime) { try await send() } } catch {
             let left = (try? await spool.unacknowledged()).map(String.init) ?? "unknown"
             logger.warning(
-                "stopped with reports unsent; they are sent at the next start", metadata: ["events": "\(left)", "reason": "\(error)"])
+                "stopped with reports unsent; they are sent at the next start",
+                metadata: ["events": "\(left)", "reason": "\(error)"])
         }
     }
 
@@ -59,7 +60,8 @@ public struct ReportSender: Service {
             } catch is CancellationError {
                 throw CancellationError()
             } catch LinkError.refused(let refusal, _) where Self.namesGap(refusal) {
-                logger.warning("the control plane lacks earlier reports; numbering starts anew", metadata: ["reason": "\(refusal.message)"])
+                logger.warning(
+                    "the control plane lacks earlier reports; numbering starts anew", metadata: ["reason": "\(refusal.message)"])
                 try await spool.restart()
             } catch LinkError.refused(let refusal, _) where [.invalidRequest, .tooLarge].contains(refusal.code) {
                 // One event that is never taken must not hold up all behind it: find it, take it out.

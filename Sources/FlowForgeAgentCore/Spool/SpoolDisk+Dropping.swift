@@ -4,7 +4,7 @@ import Foundation
 extension SpoolDisk {
     /// Puts a `dropped` event in the place of each log event, oldest segment first, until `bytes`
     /// more fit or no logs are left. Numbers stay gap-free, and each loss is counted.
-    mutating func dropLogs(needing bytes: Int) throws {
+    func dropLogs(needing bytes: Int) throws {
         // The last segment is being written to; a new one takes its place so that it can be rewritten.
         if segments[segments.count - 1].holdsLogs { try addSegment(first: next) }
         for index in segments.indices.dropLast() where segments[index].holdsLogs {
@@ -17,7 +17,7 @@ extension SpoolDisk {
     /// behind it: it is kept as a file, and a `dropped` event stands in its place.
     ///
     /// - Returns: where it is kept.
-    mutating func setAside(_ number: Int64) throws -> URL {
+    func setAside(_ number: Int64) throws -> URL {
         if number >= segments[segments.count - 1].first { try addSegment(first: next) }
         let place = root.appending(path: "refused-\(spool)-\(number).json")
         guard let index = segments.indices.dropLast().first(where: { segments[$0].first <= number && number < segments[$0].next })
@@ -30,13 +30,13 @@ extension SpoolDisk {
         return place
     }
 
-    private mutating func dropLogs(in index: Int) throws {
+    private func dropLogs(in index: Int) throws {
         try rewrite(index) { if case .log = $0.body { true } else { false } }
         segments[index].holdsLogs = false
     }
 
     /// Puts a `dropped` event in the place of each event that `drops` says, in one step.
-    private mutating func rewrite(_ index: Int, drops: (AgentAPI.ReportEvent) throws -> Bool) throws {
+    private func rewrite(_ index: Int, drops: (AgentAPI.ReportEvent) throws -> Bool) throws {
         let segment = segments[index]
         let content = try Data(contentsOf: segment.file)
         var bytes = SegmentFormat.header(.init(spool: spool, first: segment.first))

@@ -3,7 +3,7 @@ import Foundation
 
 /// The spool's files, `<spool id>/<first number>.seg`: every method is synchronous and leaves them
 /// sound whether it returns, throws, or the power goes. ``EventSpool`` is its concurrent face.
-struct SpoolDisk: ~Copyable {
+final class SpoolDisk {
     struct Segment {
         var file: URL
         var first: Int64
@@ -54,13 +54,13 @@ struct SpoolDisk: ~Copyable {
     /// Writes the events with one sync. All of them are durable on return, none on a throw.
     ///
     /// - Returns: the number of the first; the others follow it.
-    mutating func append(_ drafts: [EventDraft]) throws(SpoolError) -> Int64 {
+    func append(_ drafts: [EventDraft]) throws(SpoolError) -> Int64 {
         do { return try appendChecked(drafts) } catch let error as SpoolError { throw error } catch let error as DiskError {
             throw .disk(error)
         } catch { throw .unencodable(String(describing: error)) }
     }
 
-    private mutating func appendChecked(_ drafts: [EventDraft]) throws -> Int64 {
+    private func appendChecked(_ drafts: [EventDraft]) throws -> Int64 {
         if segments[segments.count - 1].bytes >= limits.segmentBytes { try addSegment(first: next) }
         var frames = try frames(drafts)
         if totalBytes + frames.count > limits.maxBytes {
@@ -97,7 +97,7 @@ struct SpoolDisk: ~Copyable {
     }
 
     /// Forgets events up to `number`, by whole segments.
-    mutating func acknowledge(_ number: Int64) throws(DiskError) {
+    func acknowledge(_ number: Int64) throws(DiskError) {
         acknowledged = max(acknowledged, min(number, next - 1))
         while segments.count > 1, segments[0].next - 1 <= acknowledged {
             guard unlink(segments[0].file.path) == 0 || errno == ENOENT else { throw DiskError("remove", segments[0].file) }
@@ -125,7 +125,7 @@ struct SpoolDisk: ~Copyable {
         return (SpoolBatch(first: start, last: number - 1), body)
     }
 
-    mutating func addSegment(first: Int64) throws(DiskError) {
+    func addSegment(first: Int64) throws(DiskError) {
         let file = Self.file(first, in: folder)
         try DiskFile.write(SegmentFormat.header(.init(spool: spool, first: first)), to: file, mode: 0o600)
         closeLast()
@@ -137,7 +137,7 @@ struct SpoolDisk: ~Copyable {
         return folder.appending(path: String(repeating: "0", count: 19 - digits.count) + digits + ".seg")
     }
 
-    private mutating func openLast() throws(DiskError) {
+    private func openLast() throws(DiskError) {
         guard descriptor < 0 else { return }
         let segment = segments[segments.count - 1]
         descriptor = open(segment.file.path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)
@@ -149,14 +149,14 @@ struct SpoolDisk: ~Copyable {
         }
     }
 
-    private mutating func closeLast() {
+    private func closeLast() {
         if descriptor >= 0 { close(descriptor) }
         descriptor = -1
     }
 
     /// Gives the unacknowledged events to a new spool, numbered from 1: for a control plane that was
     /// set back to an earlier state and expects numbers that are gone, or never were.
-    mutating func restart() throws {
+    func restart() throws {
         let fresh = ID<Spool>.make()
         let draft = root.appending(path: ".new-\(fresh)")
         try DiskFile.makeFolder(draft, mode: 0o700)

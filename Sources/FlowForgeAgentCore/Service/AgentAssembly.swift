@@ -1,0 +1,161 @@
+public import FlowForgeProtocol
+public import Foundation
+public import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// Puts an agent together from its configuration: everything that can be wrong with the machine
+/// shows here, before the first poll.
+public struct AgentAssembly: ~Copyable {
+    public let identity: Identity
+    public let configuration: AgentConfiguration
+    /// What each engine was found to be, or why it cannot be offered.
+    public let engines: [EngineFinding]
+    private let lock: StateLock
+    private let logger: Logger
+
+    public struct EngineFinding: Sendable {
+        public var name: String
+        public var result: Result<String, TaskError>
+        let engine: any TaskEngine
+    }
+
+    /// - Throws: ``AgentFault``, ``IdentityError``, ``StateLockError``, `DiskError`.
+    public init(_ configuration: AgentConfiguration, logger: Logger) async throws {
+        let lock = try StateLock(state: configuration.state)
+        let identity = try IdentityFolder(state: configuration.state).load()
+        if let pool = configuration.pool, pool != identity.pool {
+            throw AgentFault.otherPool(configured: pool, joined: identity.pool)
+        }
+        guard identity.notAfter > Date() else { throw AgentFault.expired(identity.notAfter) }
+        try DiskFile.makeFolder(configuration.lake, mode: 0o755)
+        guard access(configuration.lake.path, W_OK | X_OK) == 0 else { throw DiskError("write to", configuration.lake) }
+        engines = await Self.probe(configuration, logger: logger)
+        self.lock = lock
+        self.identity = identity
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    private static func probe(_ configuration: AgentConfiguration, logger: Logger) async -> [EngineFinding] {
+        let host = EngineHost(
+            duckdb: configuration.duckdb ?? URL(filePath: "/usr/bin/duckdb"), extensions: configuration.extensions,
+            launcher: Self.launcher, memoryBytes: configuration.taskMemoryBytes, threads: configuration.taskThreads)
+        var engines: [any TaskEngine] = []
+        if configuration.duckdb != nil { engines.append(DuckDBEngine(host: host, logger: logger)) }
+        if configuration.commandsEnabled { engines.append(CommandEngine(host: host, logger: logger)) }
+        var findings: [EngineFinding] = []
+        for engine in engines {
+            do throws(TaskError) {
+                findings.append(EngineFinding(name: engine.name, result: .success(try await engine.probe()), engine: engine))
+            } catch {
+                findings.append(EngineFinding(name: engine.name, result: .failure(error), engine: engine))
+            }
+        }
+        return findings
+    }
+
+    /// Installed beside this program.
+    static var launcher: URL {
+        let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+        return URL(filePath: own).deletingLastPathComponent().appending(path: "flowforge-launch")
+    }
+
+    /// Runs until SIGTERM, SIGINT or something that only a person can mend.
+    ///
+    /// - Throws: ``AgentFault/refused(_:)`` for the latter.
+    public consuming func run(environment: [String: String]) async throws {
+        let offers = engines.compactMap { finding -> AgentAPI.EngineOffer? in
+            guard case .success(let version) = finding.result else { return nil }
+            return AgentAPI.EngineOffer(name: finding.name, version: version)
+        }
+        guard !offers.isEmpty else { throw AgentFault.noEngine(engines.map { "\($0.name): \(Self.reason($0))" }) }
+        for finding in engines {
+            if case .failure(let error) = finding.result {
+                logger.warning("engine not offered", metadata: ["engine": "\(finding.name)", "reason": "\(error.message)"])
+            }
+        }
+        let state = configuration.state
+        let spool = try EventSpool(folder: state.appending(path: "spool"), limits: configuration.spool)
+        for finding in spool.findings { logger.error("spool repaired", metadata: ["finding": "\(finding)"]) }
+        let link = try ControlPlaneLink(settings: configuration.link, identity: identity)
+        do {
+            try await services(spool, link, offers, environment)
+        } catch {
+            await link.close()
+            if let error = error as? LinkError { throw AgentFault.refused(error) }
+            throw error
+        }
+        await link.close()
+        lock.release()
+    }
+
+    private borrowing func services(
+        _ spool: EventSpool, _ link: ControlPlaneLink, _ offers: [AgentAPI.EngineOffer], _ environment: [String: String]
+    ) async throws {
+        var logger = logger
+        logger[metadataKey: "agent"] = "\(identity.agent)"
+        let state = configuration.state
+        let lake = LakeFolder(root: configuration.lake)
+        let cache = try BundleCache(
+            folder: state.appending(path: "bundles"), controlPlane: link, maxBytes: configuration.bundleCacheBytes)
+        let context = AttemptContext(
+            runner: TaskRunner(engines: engines.map(\.engine), logger: logger), cache: cache, spool: spool,
+            journal: try AttemptJournal(file: state.appending(path: "attempts.json")), lake: lake,
+            workspaces: configuration.workspaces, logger: logger)
+        let renewal = CertificateRenewal(folder: IdentityFolder(state: state), link: link, logger: logger)
+        let loop = AgentLoop(
+            settings: .init(slots: configuration.slots, labels: configuration.labels, grace: configuration.grace),
+            controlPlane: link, engines: offers, context: context,
+            desk: PublicationDesk(spool: spool, lake: lake, logger: logger), renewal: renewal.request,
+            notifier: SystemNotifier(environment: environment, logger: logger))
+        let sender = ReportSender(spool: spool, controlPlane: link, listener: loop, logger: logger)
+        logger.info(
+            "agent starts",
+            metadata: [
+                "name": "\(identity.name)", "pool": "\(identity.pool)", "control_plane": "\(configuration.url)",
+                "slots": "\(configuration.slots)",
+                "engines": "\(offers.map { "\($0.name) \($0.version)" }.joined(separator: ", "))",
+                "version": "\(FlowForgeVersion.current)",
+            ])
+        // Stopped in reverse: first no more work, then the last reports.
+        var group = ServiceGroupConfiguration(
+            services: [.init(service: sender), .init(service: renewal), .init(service: loop)],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        group.maximumGracefulShutdownDuration = configuration.grace + .seconds(30)
+        group.maximumCancellationDuration = .seconds(15)
+        try await ServiceGroup(configuration: group).run()
+        logger.info("agent stopped")
+    }
+
+    static func reason(_ finding: EngineFinding) -> String {
+        switch finding.result {
+        case .success(let version): version
+        case .failure(let error): error.hint.map { "\(error.message) (\($0))" } ?? error.message
+        }
+    }
+}
+
+/// Why an agent does not run, in one line.
+public enum AgentFault: Error, CustomStringConvertible {
+    case otherPool(configured: String, joined: String)
+    case expired(Date)
+    case noEngine([String])
+    case refused(LinkError)
+
+    public var description: String {
+        switch self {
+        case .otherPool(let configured, let joined):
+            "the configuration says pool '\(configured)', but this agent joined pool '\(joined)'; change one, or join again with --force"
+        case .expired(let date):
+            "the agent's certificate expired at \(date.ISO8601Format()); run flowforge-agent join again with a new token (it keeps its id)"
+        case .noEngine(let reasons):
+            "no engine can be offered: \(reasons.isEmpty ? "none is configured under engines" : reasons.joined(separator: "; "))"
+        case .refused(.certificateExpired):
+            "the agent's certificate has expired; run flowforge-agent join again with a new token (it keeps its id)"
+        case .refused(.refused(let error, _)) where error.code == .agentRevoked || error.code == .certificateRevoked:
+            "the control plane has revoked this agent; to use the machine again, join with --force and a new token"
+        case .refused(let error): "the control plane refuses this agent: \(error)"
+        }
+    }
+}
