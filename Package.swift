@@ -145,6 +145,10 @@ let package = Package(
             "FlowForgeFleetTests", needs: ["FlowForgeFleet", "FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [crypto, logging, x509, asn1]),
         tests(
+            "FlowForgeReleasesTests",
+            needs: ["FlowForgeReleases", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [logging]),
+        tests(
             "FlowForgeServerTests",
             needs: [
                 "FlowForgeServer", "FlowForgeTestSupport", "FlowForgeClient", "FlowForgeStore", "FlowForgeProtocol",

@@ -1,6 +1,7 @@
 import FlowForgeBundle
 import FlowForgeProtocol
 import FlowForgeReleases
+import FlowForgeStore
 import Foundation
 import Testing
 
@@ -18,7 +19,9 @@ struct PushTests {
         #expect(page.items.map(\.bundle) == [bundle.reference])
         #expect(page.items[0].flows == nil && page.next == nil)
 
-        for text in ["demo@1.0.0", bundle.digest, String(bundle.digest.prefix(19)), String(bundle.digest.dropFirst(7).prefix(12))] {
+        for text in [
+            "demo@1.0.0", bundle.digest, String(bundle.digest.prefix(19)), String(bundle.digest.dropFirst(7).prefix(12)),
+        ] {
             let shown = try await fixture.registry.show(text)
             #expect(shown.bundle == bundle.reference)
             #expect(shown.flows?.map(\.name) == ["main"])
