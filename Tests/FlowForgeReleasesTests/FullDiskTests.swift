@@ -14,7 +14,7 @@ import Testing
             try FileManager.default.createDirectory(at: mountPoint, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(at: mountPoint) }
             try #require(mount("tmpfs", mountPoint.path, "tmpfs", 0, "size=1m") == 0)
-            defer { umount2(mountPoint.path, Int32(MNT_DETACH.rawValue)) }
+            defer { umount2(mountPoint.path, Int32(MNT_DETACH)) }
 
             let folder = mountPoint.appending(path: "registry")
             let fixture = try ReleasesFixture(registryFolder: folder)
