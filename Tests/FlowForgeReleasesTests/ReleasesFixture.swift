@@ -7,7 +7,7 @@ import Foundation
 import Logging
 
 /// A store and a registry in a folder of their own, removed with it.
-struct ReleasesFixture: ~Copyable {
+final class ReleasesFixture: Sendable {
     let folder: URL
     let store: Store
     let registry: BundleRegistry
