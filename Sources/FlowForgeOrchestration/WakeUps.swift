@@ -65,6 +65,9 @@ public final class WakeUps: Sendable {
     /// Tickets that are taken, whether they wait at the moment or not.
     public var waiting: Int { state.withLock { $0.waiters.count } }
 
+    /// Tickets that wait at the moment.
+    var parked: Int { state.withLock { $0.waiters.values.count { $0.continuation != nil } } }
+
     /// An agent's standing has changed, or one of its attempts is to end.
     public func wake(agent: ID<Agent>) {
         resume { state in (state.byAgent[agent] ?? []).compactMap { state.signal($0, .agent) } }

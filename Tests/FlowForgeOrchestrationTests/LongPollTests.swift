@@ -1,0 +1,145 @@
+import FlowForgeDomain
+import FlowForgeProtocol
+import FlowForgeStore
+import Synchronization
+import Testing
+
+@testable import FlowForgeOrchestration
+
+@Suite(.timeLimit(.minutes(1))) struct LongPollTests {
+    private func untilParked(_ count: Int, _ plane: ControlPlane) async {
+        while plane.wakeUps.parked < count { await Task.yield() }
+    }
+
+    @Test func `a parked poll is woken by a new run`() async throws {
+        let plane = try await ControlPlane()
+        let agent = try await plane.agent()
+        async let response = agent.poll(wait: 25)
+        await untilParked(1, plane)
+        try await plane.start()
+        #expect(try await response.assignments.map(\.task) == ["ingest"])
+        #expect(plane.wakeUps.waiting == 0)
+    }
+
+    @Test func `a parked poll is woken when a task upstream is done`() async throws {
+        let plane = try await ControlPlane()
+        let (agent, other) = (try await plane.agent("a"), try await plane.agent("b"))
+        try await plane.start()
+        let work = try await agent.take()
+        async let response = other.poll(wait: 25)
+        await untilParked(1, plane)
+        try await agent.succeed(work, output: "bronze.orders")
+        #expect(try await response.assignments.map(\.task) == ["clean"])
+    }
+
+    @Test func `as many polls are woken as there are tasks`() async throws {
+        let plane = try await ControlPlane([task("one", output: "bronze.one")])
+        let agents = [try await plane.agent("a"), try await plane.agent("b"), try await plane.agent("c")]
+        try await withThrowingTaskGroup(of: [String].self) { group in
+            for agent in agents { group.addTask { try await agent.poll(wait: 25).assignments.map(\.task) } }
+            await untilParked(3, plane)
+            try await plane.start()
+            #expect(try await group.next() == ["one"])
+            #expect(plane.wakeUps.parked == 2, "the others were left alone")
+            plane.wakeUps.drain()
+            #expect(try await group.reduce(into: []) { $0 += $1 } == [])
+        }
+        #expect(plane.wakeUps.waiting == 0)
+    }
+
+    @Test func `a poll without the engine, or of another pool, is left alone`() async throws {
+        let plane = try await ControlPlane()
+        let agents = [try await plane.agent("a"), try await plane.agent("b", pool: "elsewhere"), try await plane.agent("c")]
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            group.addTask { try await agents[0].poll(engines: ["spark"], wait: 25).assignments.count }
+            group.addTask { try await agents[1].poll(wait: 25).assignments.count }
+            group.addTask { try await agents[2].poll(free: 0, wait: 25).assignments.count }
+            await untilParked(3, plane)
+            try await plane.start()
+            #expect(plane.wakeUps.parked == 3)
+            plane.wakeUps.drain()
+            #expect(try await group.reduce(0, +) == 0)
+        }
+    }
+
+    @Test func `a cancelled poll ends and leaves no waiter behind`() async throws {
+        let plane = try await ControlPlane()
+        let agent = try await plane.agent()
+        await withTaskGroup(of: (any Error)?.self) { group in
+            group.addTask {
+                do { _ = try await agent.poll(wait: 25) } catch { return error }
+                return nil
+            }
+            await untilParked(1, plane)
+            group.cancelAll()
+            #expect(await group.next() as? any Error is CancellationError)
+        }
+        #expect(plane.wakeUps.waiting == 0)
+        try await plane.start()
+        #expect(try await agent.poll().assignments.count == 1, "nothing was claimed for it")
+    }
+
+    @Test func `shutdown ends every wait, and those that come after`() async throws {
+        let plane = try await ControlPlane()
+        let agent = try await plane.agent()
+        let run = try await plane.start(flow: "daily")
+        _ = try await agent.take()
+        async let poll = agent.poll(wait: 25)
+        async let view = plane.reader.run(run.id, since: 1_000_000, waiting: .seconds(25))
+        await untilParked(2, plane)
+        plane.wakeUps.drain()
+        #expect(try await poll.assignments.isEmpty)
+        #expect(try await view.id == run.id)
+        #expect(try await agent.poll(wait: 25).assignments.isEmpty)
+        #expect(plane.wakeUps.waiting == 0)
+    }
+
+    @Test func `a poll with nothing to say ends when its time is over`() async throws {
+        let plane = try await ControlPlane()
+        let agent = try await plane.agent()
+        #expect(try await agent.poll(wait: 0.05).assignments.isEmpty)
+        #expect(try await agent.poll(wait: -3).assignments.isEmpty)
+        #expect(try await agent.poll(wait: .nan).assignments.isEmpty)
+    }
+
+    @Test func `a wake-up of a poll that went away is passed on`() async throws {
+        let wakeUps = WakeUps()
+        func ticket() -> WakeUps.Ticket { wakeUps.ticket(.poll(agent: .make(), pool: "p", engines: ["duckdb"])) }
+        let tickets = [ticket(), ticket()]
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for (index, ticket) in tickets.enumerated() {
+                group.addTask {
+                    #expect(await ticket.wait(upTo: .seconds(30)) == .changed)
+                    return index
+                }
+            }
+            while wakeUps.parked < 2 { await Task.yield() }
+            wakeUps.wake(ready: ReadyTasks(pool: "p", engine: "duckdb", count: 1))
+            let first = try #require(try await group.next())
+            #expect(wakeUps.parked == 1)
+            tickets[first].close()
+            let second = try #require(try await group.next())
+            tickets[second].looked()
+            tickets[second].close()
+        }
+        #expect(wakeUps.waiting == 0)
+    }
+
+    @Test func `who waits for a run sees each change of it`() async throws {
+        let plane = try await ControlPlane([task("one", output: "bronze.one")])
+        let agent = try await plane.agent()
+        let run = try await plane.start()
+        let work = try await agent.take()
+        let claimed = try await plane.run(run.id)
+        #expect(claimed.version > run.version)
+        async let next = plane.reader.run(run.id, since: claimed.version, waiting: .seconds(25))
+        await untilParked(1, plane)
+        try await agent.report(.started(.init(pid: 7)), of: work)
+        #expect(try await next.state == .running)
+        let seen = try await plane.run(run.id)
+        async let percent = plane.reader.run(run.id, since: seen.version, waiting: .seconds(25))
+        await untilParked(1, plane)
+        try await agent.report(.progress(.init(step: 1, steps: 2, label: "write", percent: 40)), of: work)
+        #expect(try await percent.attempts(of: "one").first?.progress?.percent == 40)
+    }
+}
