@@ -131,7 +131,9 @@ let package = Package(
             uses: [crypto, httpClient, lifecycle, logging, nioCore, nioSSL, subprocess, system, x509]),
         tests("FlowForgeProtocolTests", needs: ["FlowForgeProtocol"]),
         tests("FlowForgeDomainTests", needs: ["FlowForgeDomain", "FlowForgeProtocol"]),
-        tests("FlowForgeBundleTests", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"], uses: [subprocess, system]),
+        tests(
+            "FlowForgeBundleTests", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [subprocess, system]),
         tests(
             "FlowForgeStoreTests", needs: ["FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [.product(name: "GRDB", package: "GRDB.swift")]),

@@ -13,7 +13,7 @@ public enum WireCoding {
             pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .custom { date, encoder in
             var container = encoder.singleValueContainer()
-            try container.encode(date.formatted(timeStyle))
+            try container.encode(text(date))
         }
         return encoder
     }
@@ -31,6 +31,13 @@ public enum WireCoding {
             return date
         }
         return decoder
+    }
+
+    /// RFC 3339 with milliseconds, rounded. The style alone cuts off: a time that is stored a hair below
+    /// its millisecond, as most are, would lose one each time it is written.
+    public static func text(_ time: Date) -> String {
+        let milliseconds = (time.timeIntervalSince1970 * 1000).rounded()
+        return Date(timeIntervalSince1970: (milliseconds + 0.25) / 1000).formatted(timeStyle)
     }
 
     public static func time(_ text: String) -> Date? {

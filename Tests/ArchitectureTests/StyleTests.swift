@@ -31,7 +31,7 @@ import Testing
     @Test func `every table is strict and every decision has a number of its own`() throws {
         for file in try SourceTree.files() where file.path.contains("/Migrations/") {
             let tables = file.text.matches(of: /CREATE TABLE/).count
-            let strict = file.text.matches(of: /STRICT/).count
+            let strict = file.text.matches(of: /\) STRICT/).count
             #expect(tables == strict, "\(file.path): \(tables) tables, \(strict) of them STRICT")
         }
         let decisions = try FileManager.default.contentsOfDirectory(
