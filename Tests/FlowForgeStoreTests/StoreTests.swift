@@ -18,7 +18,8 @@ import Testing
 
     @Test func `every commit is synced to disk`() throws {
         // GRDB lowers it to NORMAL (1) on the way to WAL.
-        #expect(try TemporaryStore().store.synchronousLevel() == 2)
+        let temporary = try TemporaryStore()
+        try withExtendedLifetime(temporary) { #expect(try temporary.store.synchronousLevel() == 2) }
     }
 
     @Test func `writes that wait together are committed together, and one that throws undoes only itself`() async throws {
