@@ -89,6 +89,7 @@ public final class BundleRegistry: Sendable {
     /// bundle, `conflict` when the name and version belong to another digest.
     public func push(digest: String, by actor: Actor) async throws -> (bundle: OperatorAPI.BundleView, created: Bool) {
         let folder = folder
+        _ = try folder.place(of: digest)
         let bundle = try await verifications.run { try folder.verified(digest) }
         let manifest = bundle.manifest
         let bytes = bundle.blobs.reduce(0) { $0 + $1.descriptor.size }

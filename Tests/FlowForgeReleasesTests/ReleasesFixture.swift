@@ -65,6 +65,7 @@ final class ReleasesFixture: Sendable {
               main:
                 tasks:
                   make:
+                    layer: \(output.prefix { $0 != "." })
                     sql: make.sql
                     output: \(output)
             """
