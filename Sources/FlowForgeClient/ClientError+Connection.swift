@@ -56,7 +56,9 @@ extension ClientError {
     private static func down(_ address: ServerAddress) -> Self {
         Self(
             .unreachable, "nothing listens at \(address)",
-            hint: "is the control plane running? start it with `flowforged serve`, or check the address with `flowforge context show`")
+            hint:
+                "is the control plane running? start it with `flowforged serve`, or check the address with `flowforge context show`"
+        )
     }
 
     private static func slow(_ address: ServerAddress) -> Self {
@@ -82,7 +84,9 @@ extension ClientError {
         if text.contains("CERTIFICATE_VERIFY_FAILED") || text.contains("unableToValidateCertificate") {
             return Self(
                 .notTrusted, "the certificate of \(address) is not from the CA that this context trusts",
-                hint: "if the server was set up anew, log in again with its --ca-fingerprint; otherwise somebody else answers there")
+                hint:
+                    "if the server was set up anew, log in again with its --ca-fingerprint; otherwise somebody else answers there"
+            )
         }
         if text.contains("WRONG_VERSION_NUMBER") || text.contains("HTTP_REQUEST") {
             return Self(

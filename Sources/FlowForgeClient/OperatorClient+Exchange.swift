@@ -130,6 +130,10 @@ extension OperatorClient {
         }
     }
 
+    static func page(_ after: String?, _ limit: Int?) -> [(String, String?)] {
+        [("after", after), ("limit", limit.map(String.init))]
+    }
+
     /// Percent-encodes everything but RFC 3986's unreserved characters, for a path segment or a query value.
     static func escape(_ text: some CustomStringConvertible) -> String {
         text.description.utf8.map { byte in

@@ -1,8 +1,10 @@
 public import FlowForgeProtocol
 
 extension OperatorClient {
-    public func joinTokens() async throws -> OperatorAPI.Page<OperatorAPI.JoinTokenView> {
-        try await value(.get("/join-tokens"))
+    public func joinTokens(
+        after: String? = nil, limit: Int? = nil
+    ) async throws -> OperatorAPI.Page<OperatorAPI.JoinTokenView> {
+        try await value(.get("/join-tokens", Self.page(after, limit)))
     }
 
     public func createJoinToken(_ request: OperatorAPI.CreateJoinToken) async throws -> OperatorAPI.JoinTokenGrant {
@@ -11,7 +13,11 @@ extension OperatorClient {
 
     public func revokeJoinToken(_ id: ID<JoinToken>) async throws { _ = try await exchange(.delete("/join-tokens/\(id)")) }
 
-    public func agents() async throws -> OperatorAPI.Page<OperatorAPI.AgentView> { try await value(.get("/agents")) }
+    public func agents(
+        after: String? = nil, limit: Int? = nil
+    ) async throws -> OperatorAPI.Page<OperatorAPI.AgentView> {
+        try await value(.get("/agents", Self.page(after, limit)))
+    }
 
     public func agent(_ id: ID<Agent>) async throws -> OperatorAPI.AgentView { try await value(.get("/agents/\(id)")) }
 

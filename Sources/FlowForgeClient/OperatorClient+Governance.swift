@@ -5,8 +5,10 @@ import NIOCore
 extension OperatorClient {
     public func whoAmI() async throws -> OperatorAPI.PrincipalView { try await value(.get("/whoami")) }
 
-    public func principals() async throws -> OperatorAPI.Page<OperatorAPI.PrincipalView> {
-        try await value(.get("/principals"))
+    public func principals(
+        after: String? = nil, limit: Int? = nil
+    ) async throws -> OperatorAPI.Page<OperatorAPI.PrincipalView> {
+        try await value(.get("/principals", Self.page(after, limit)))
     }
 
     public func createPrincipal(_ request: OperatorAPI.CreatePrincipal) async throws -> OperatorAPI.PrincipalGrant {

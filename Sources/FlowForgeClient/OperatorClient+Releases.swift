@@ -1,8 +1,10 @@
 public import FlowForgeProtocol
 
 extension OperatorClient {
-    public func environments() async throws -> OperatorAPI.Page<OperatorAPI.EnvironmentView> {
-        try await value(.get("/environments"))
+    public func environments(
+        after: String? = nil, limit: Int? = nil
+    ) async throws -> OperatorAPI.Page<OperatorAPI.EnvironmentView> {
+        try await value(.get("/environments", Self.page(after, limit)))
     }
 
     public func environment(_ name: String) async throws -> OperatorAPI.EnvironmentView {
@@ -17,8 +19,10 @@ extension OperatorClient {
     }
 
     /// Newest first.
-    public func releases(of environment: String) async throws -> OperatorAPI.Page<OperatorAPI.ReleaseView> {
-        try await value(.get("/environments/\(Self.escape(environment))/releases"))
+    public func releases(
+        of environment: String, after: String? = nil, limit: Int? = nil
+    ) async throws -> OperatorAPI.Page<OperatorAPI.ReleaseView> {
+        try await value(.get("/environments/\(Self.escape(environment))/releases", Self.page(after, limit)))
     }
 
     /// `bundle` is `name@version` or a digest. `created` is false where it was the current release.
@@ -29,7 +33,11 @@ extension OperatorClient {
             .post("/environments/\(Self.escape(environment))/releases", OperatorAPI.Deploy(bundle: bundle)))
     }
 
-    public func bundles() async throws -> OperatorAPI.Page<OperatorAPI.BundleView> { try await value(.get("/bundles")) }
+    public func bundles(
+        after: String? = nil, limit: Int? = nil
+    ) async throws -> OperatorAPI.Page<OperatorAPI.BundleView> {
+        try await value(.get("/bundles", Self.page(after, limit)))
+    }
 
     public func bundle(_ name: String, version: String) async throws -> OperatorAPI.BundleView {
         try await value(.get("/bundles/\(Self.escape(name))/\(Self.escape(version))"))

@@ -1,0 +1,85 @@
+import FlowForgeBundle
+import FlowForgeClient
+import FlowForgeProtocol
+import Foundation
+
+/// A bundle's folder on the way to the control plane.
+struct PackedFolder {
+    let folder: String
+    let console: Console
+
+    /// Validates and packs. What is wrong is printed, all of it, and ends the command.
+    func build() throws -> PackedBundle {
+        do {
+            return try BundleBuilder.build(BundleFolder(URL(filePath: folder)))
+        } catch {
+            throw tell(error)
+        }
+    }
+
+    func validate() throws -> Manifest {
+        do {
+            return try BundleBuilder.validate(BundleFolder(URL(filePath: folder)))
+        } catch {
+            throw tell(error)
+        }
+    }
+
+    private func tell(_ problems: BundleProblems) -> Ended {
+        if console.json {
+            let report = ProblemReport(problems.all)
+            console.complain((try? WireCoding.encode(report)).map { String(decoding: $0, as: UTF8.self) } ?? "\(problems)")
+        } else {
+            console.complain(ProblemReport.text(problems.all, below: folder, console.noteStyle))
+        }
+        return Ended(status: .failed)
+    }
+
+    /// Sends what the control plane does not have, then registers the bundle.
+    func push(
+        _ bundle: PackedBundle, to client: OperatorClient
+    ) async throws -> (bundle: OperatorAPI.BundleView, created: Bool) {
+        var sent: Int64 = 0
+        for blob in bundle.blobs where try await client.putBlob(blob.descriptor.digest, from: .bytes(blob.bytes)) {
+            sent += Int64(blob.bytes.count)
+        }
+        let result = try await client.pushBundle(digest: bundle.digest)
+        console.note(
+            "\(bundle.manifest.name)@\(bundle.manifest.version) "
+                + (result.created ? "pushed (\(Figures.bytes(sent)) sent)" : "was in the registry already") + ", \(bundle.digest)"
+        )
+        return result
+    }
+}
+
+/// Every problem of a bundle, in the error's form: `{"error": {"code": "invalid_bundle", …, "problems": […]}}`.
+struct ProblemReport: Encodable {
+    struct Content: Encodable {
+        var code = ErrorCode.invalidBundle
+        var message: String
+        var hint: String?
+        var metadata: [String: String] = [:]
+        var problems: [Problem]
+    }
+    var error: Content
+
+    init(_ problems: [Problem]) {
+        let number = Figures.count(Int64(problems.count), "problem")
+        error = Content(message: "the bundle has \(number)", hint: nil, problems: problems)
+    }
+
+    /// `file:line:column: error: …`, as compilers write it, so that editors jump there.
+    static func text(_ problems: [Problem], below folder: String, _ style: Style) -> String {
+        var lines: [String] = []
+        for problem in problems {
+            let path = folder == "." || problem.file.hasPrefix("/") ? problem.file : "\(folder)/\(problem.file)"
+            let place = [path, problem.line.map(String.init), problem.column.map(String.init)]
+            lines.append(
+                style.paint(place.compactMap(\.self).joined(separator: ":") + ":", .bold) + " "
+                    + style.paint("error:", .bold, .red) + " \(problem.message)")
+            if let hint = problem.hint { lines.append("  \(style.paint("hint:", .cyan)) \(hint)") }
+        }
+        lines.append(Figures.count(Int64(problems.count), "problem") + " found")
+        return lines.joined(separator: "\n")
+    }
+}
