@@ -27,7 +27,8 @@ final class ControlPlane: Sendable {
 
     init(
         _ tasks: [TaskSpec] = medallion, parameters: [ParameterSpec] = [], variables: [ParameterSpec] = [],
-        bound: [String: JSONValue] = [:], observers: [any CompletionObserver] = [CompletionRecorder()]
+        bound: [String: JSONValue] = [:], observers: [any CompletionObserver] = [CompletionRecorder()],
+        fault: (@Sendable (Store.FaultPoint) throws -> Void)? = nil
     ) async throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "ff-orchestration-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -35,6 +36,7 @@ final class ControlPlane: Sendable {
         self.time = time
         var options = Store.Options()
         options.now = { time.now }
+        options.fault = fault
         store = try Store(path: folder.appending(path: "flowforge.db").path, options: options)
         var settings = OrchestrationSettings()
         settings.cancellationRepeat = .milliseconds(20)
@@ -54,10 +56,8 @@ final class ControlPlane: Sendable {
                 flows: [FlowSpec(name: "daily", tasks: tasks)]))
     }
 
-    deinit {
-        try? store.close()
-        try? FileManager.default.removeItem(at: folder)
-    }
+    /// The store closes itself when the last who uses it is done, which may be later.
+    deinit { try? FileManager.default.removeItem(at: folder) }
 
     func deploy(_ manifest: Manifest) async throws {
         try await store.write { session in
@@ -122,4 +122,14 @@ extension OperatorAPI.RunView {
     func state(of task: String) -> TaskState? { tasks?.first { $0.name == task }?.state }
     func attempts(of task: String) -> [OperatorAPI.AttemptView] { tasks?.first { $0.name == task }?.attempts ?? [] }
     var states: [TaskState] { (tasks ?? []).map(\.state) }
+}
+
+extension WakeUps {
+    /// Gives other tasks their turn until so many wait; the test's time limit ends it.
+    func untilParked(_ count: Int) async throws {
+        while parked < count {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
+    }
 }

@@ -7,15 +7,11 @@ import Testing
 @testable import FlowForgeOrchestration
 
 @Suite(.timeLimit(.minutes(1))) struct LongPollTests {
-    private func untilParked(_ count: Int, _ plane: ControlPlane) async {
-        while plane.wakeUps.parked < count { await Task.yield() }
-    }
-
     @Test func `a parked poll is woken by a new run`() async throws {
         let plane = try await ControlPlane()
         let agent = try await plane.agent()
         async let response = agent.poll(wait: 25)
-        await untilParked(1, plane)
+        try await plane.wakeUps.untilParked(1)
         try await plane.start()
         #expect(try await response.assignments.map(\.task) == ["ingest"])
         #expect(plane.wakeUps.waiting == 0)
@@ -27,7 +23,7 @@ import Testing
         try await plane.start()
         let work = try await agent.take()
         async let response = other.poll(wait: 25)
-        await untilParked(1, plane)
+        try await plane.wakeUps.untilParked(1)
         try await agent.succeed(work, output: "bronze.orders")
         #expect(try await response.assignments.map(\.task) == ["clean"])
     }
@@ -37,7 +33,7 @@ import Testing
         let agents = [try await plane.agent("a"), try await plane.agent("b"), try await plane.agent("c")]
         try await withThrowingTaskGroup(of: [String].self) { group in
             for agent in agents { group.addTask { try await agent.poll(wait: 25).assignments.map(\.task) } }
-            await untilParked(3, plane)
+            try await plane.wakeUps.untilParked(3)
             try await plane.start()
             #expect(try await group.next() == ["one"])
             #expect(plane.wakeUps.parked == 2, "the others were left alone")
@@ -54,7 +50,7 @@ import Testing
             group.addTask { try await agents[0].poll(engines: ["spark"], wait: 25).assignments.count }
             group.addTask { try await agents[1].poll(wait: 25).assignments.count }
             group.addTask { try await agents[2].poll(free: 0, wait: 25).assignments.count }
-            await untilParked(3, plane)
+            try await plane.wakeUps.untilParked(3)
             try await plane.start()
             #expect(plane.wakeUps.parked == 3)
             plane.wakeUps.drain()
@@ -65,14 +61,14 @@ import Testing
     @Test func `a cancelled poll ends and leaves no waiter behind`() async throws {
         let plane = try await ControlPlane()
         let agent = try await plane.agent()
-        await withTaskGroup(of: (any Error)?.self) { group in
+        try await withThrowingTaskGroup(of: (any Error)?.self) { group in
             group.addTask {
                 do { _ = try await agent.poll(wait: 25) } catch { return error }
                 return nil
             }
-            await untilParked(1, plane)
+            try await plane.wakeUps.untilParked(1)
             group.cancelAll()
-            #expect(await group.next() as? any Error is CancellationError)
+            #expect(try await group.next() as? any Error is CancellationError)
         }
         #expect(plane.wakeUps.waiting == 0)
         try await plane.start()
@@ -86,7 +82,7 @@ import Testing
         _ = try await agent.take()
         async let poll = agent.poll(wait: 25)
         async let view = plane.reader.run(run.id, since: 1_000_000, waiting: .seconds(25))
-        await untilParked(2, plane)
+        try await plane.wakeUps.untilParked(2)
         plane.wakeUps.drain()
         #expect(try await poll.assignments.isEmpty)
         #expect(try await view.id == run.id)
@@ -113,7 +109,7 @@ import Testing
                     return index
                 }
             }
-            while wakeUps.parked < 2 { await Task.yield() }
+            try await wakeUps.untilParked(2)
             wakeUps.wake(ready: ReadyTasks(pool: "p", engine: "duckdb", count: 1))
             let first = try #require(try await group.next())
             #expect(wakeUps.parked == 1)
@@ -133,12 +129,12 @@ import Testing
         let claimed = try await plane.run(run.id)
         #expect(claimed.version > run.version)
         async let next = plane.reader.run(run.id, since: claimed.version, waiting: .seconds(25))
-        await untilParked(1, plane)
+        try await plane.wakeUps.untilParked(1)
         try await agent.report(.started(.init(pid: 7)), of: work)
         #expect(try await next.state == .running)
         let seen = try await plane.run(run.id)
         async let percent = plane.reader.run(run.id, since: seen.version, waiting: .seconds(25))
-        await untilParked(1, plane)
+        try await plane.wakeUps.untilParked(1)
         try await agent.report(.progress(.init(step: 1, steps: 2, label: "write", percent: 40)), of: work)
         #expect(try await percent.attempts(of: "one").first?.progress?.percent == 40)
     }

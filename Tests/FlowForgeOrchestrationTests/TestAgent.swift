@@ -41,7 +41,9 @@ final class TestAgent: Sendable {
     func events(_ bodies: [AgentAPI.ReportBody], of assignment: AgentAPI.Assignment?) -> [AgentAPI.ReportEvent] {
         bodies.map { body in
             AgentAPI.ReportEvent(
-                number: last.withLock { $0 += 1; return $0 }, at: plane.time.now, attempt: assignment?.attempt,
+                number: last.withLock {
+                    $0 += 1; return $0
+                }, at: plane.time.now, attempt: assignment?.attempt,
                 lease: assignment?.lease, fencing: assignment?.fencing, body: body)
         }
     }

@@ -68,7 +68,9 @@ import Testing
             statement.setUncheckedArguments([])
             return try Row.fetchAll(statement).map { $0["detail"] as String }
         }
-        #expect(plan.contains { $0.contains("USING INDEX \(query.index) ") || $0.contains("USING COVERING INDEX \(query.index) ") }, "\(query.name): \(plan)")
+        #expect(
+            plan.contains { $0.contains("USING INDEX \(query.index) ") || $0.contains("USING COVERING INDEX \(query.index) ") },
+            "\(query.name): \(plan)")
         #expect(!plan.contains { $0.hasPrefix("SCAN ") && !$0.contains("json_each") }, "\(query.name): \(plan)")
         let mayGroup = query.name == "due retries" || query.name.hasPrefix("lineage")
         #expect(mayGroup || !plan.contains { $0.contains("TEMP B-TREE") }, "\(query.name): \(plan)")

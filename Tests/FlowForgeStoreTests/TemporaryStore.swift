@@ -27,10 +27,8 @@ final class TemporaryStore: Sendable {
         store = try Store(path: Self.path(in: folder), options: options)
     }
 
-    deinit {
-        try? store.close()
-        try? FileManager.default.removeItem(at: folder)
-    }
+    /// The store closes itself when the last who uses it is done, which may be later.
+    deinit { try? FileManager.default.removeItem(at: folder) }
 }
 
 final class Counter: Sendable {
@@ -44,4 +42,12 @@ final class Gate: Sendable {
     private let semaphore = DispatchSemaphore(value: 0)
     func pass() { semaphore.wait() }
     func open() { semaphore.signal() }
+}
+
+/// Gives other tasks their turn until `condition` holds; the test's time limit ends it.
+func until(_ condition: () -> Bool) async throws {
+    while !condition() {
+        try Task.checkCancellation()
+        await Task.yield()
+    }
 }
