@@ -29,14 +29,7 @@ extension Request {
 
     /// Throws ``APIError`` `too_large`, or `invalid_request` with the field that is wrong.
     func decoded<Value: Decodable>(_ type: Value.Type) async throws -> Value {
-        var bytes = ByteBuffer()
-        for try await chunk in body {
-            guard bytes.readableBytes + chunk.readableBytes <= Self.largestOperatorBody else {
-                throw APIError(
-                    .tooLarge, "the body is larger than \(Self.largestOperatorBody >> 20) MiB", hint: "send less at a time")
-            }
-            bytes.writeImmutableBuffer(chunk)
-        }
+        let bytes = try await collected(upTo: Self.largestOperatorBody)
         do {
             return try WireCoding.decode(type, from: Data(bytes.readableBytesView))
         } catch let error as DecodingError {
@@ -44,13 +37,12 @@ extension Request {
         }
     }
 
-    /// Runs a long poll, which ends when the client goes away. Without that HTTP/1.1 handlers go on to
-    /// their end: nobody reads the connection while one runs.
+    /// Runs a long poll, which ends when the client goes away.
     func held<Value: Sendable>(
-        for wait: Duration, _ poll: @Sendable () async throws -> Value
+        for wait: Duration, _ poll: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         guard wait > .zero else { return try await poll() }
-        return try await body.consumeWithCancellationOnInboundClose { _ in try await poll() }
+        return try await Connection.cancellingWhenClosed(poll)
     }
 }
 

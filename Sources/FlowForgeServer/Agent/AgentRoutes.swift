@@ -1,0 +1,41 @@
+internal import FlowForgeFleet
+internal import FlowForgeProtocol
+internal import Hummingbird
+
+/// The routes under `/agent/v1`. Only join is served without a client certificate.
+enum AgentRoutes {
+    static func add(to router: Router<AgentContext>, services: ControlPlaneServices) {
+        let anyone = router.group("agent/v1")
+        anyone.post("join") { request, _ in
+            let message = try await request.json(AgentAPI.JoinRequest.self)
+            return try Response.json(try await services.joining.join(message))
+        }
+
+        let agents = router.group("agent/v1").add(middleware: AgentAuthorization(registry: services.agents))
+        agents.post("renew") { request, context in
+            let identity = try context.identity
+            let message = try await request.json(AgentAPI.RenewRequest.self)
+            return try Response.json(try await services.joining.renew(message, for: identity))
+        }
+        agents.post("poll") { request, context in
+            let identity = try context.identity
+            let message = try await request.json(AgentAPI.PollRequest.self)
+            try AgentJoining.check(protocolVersion: message.protocolVersion)
+            let response = try await Connection.cancellingWhenClosed {
+                try await services.dispatcher.poll(message, from: identity)
+            }
+            return try Response.json(response)
+        }
+        agents.post("report") { request, context in
+            let identity = try context.identity
+            let message = try await request.json(AgentAPI.ReportRequest.self)
+            return try Response.json(try await services.reports.accept(message, from: identity))
+        }
+        agents.get("blobs/{digest}") { request, context in
+            let digest = try context.parameters.require("digest")
+            let file = try services.bundles.blob(digest)
+            let size = try services.bundles.size(ofBlob: digest) ?? 0
+            return try await BlobResponse(file: file, digest: digest, size: size).response(to: request, context: context)
+        }
+    }
+}

@@ -1,0 +1,92 @@
+internal import FlowForgeBundle
+internal import FlowForgeOrchestration
+public import Foundation
+internal import Logging
+
+extension ServerSettings {
+    /// Reads a configuration file. Paths in it are relative to the file. Throws
+    /// ``StartUpFault/configuration(_:)`` with everything that is wrong, one line each: file, line, key
+    /// and the nearest known key.
+    public init(file: URL) throws(StartUpFault) {
+        let data: Data
+        do {
+            data = try Data(contentsOf: file)
+        } catch {
+            throw .configuration(
+                "cannot read \(file.path): \(error.localizedDescription); make it with `flowforged init --data DIR`")
+        }
+        let yaml = StrictYAML(file: file.path)
+        let settings = Self.read(data, yaml, folder: file.absoluteURL.deletingLastPathComponent())
+        do { try yaml.finish() } catch { throw .configuration(error.description) }
+        guard let settings else { throw .configuration("\(file.path): nothing in it") }
+        self = settings
+    }
+
+    private static func read(_ data: Data, _ yaml: StrictYAML, folder: URL) -> ServerSettings? {
+        guard let root = yaml.parse(data),
+            let top = yaml.mapping(
+                root, keys: ["data_dir", "agent_api", "operator_api", "log", "certificates", "leases"], of: "the configuration")
+        else { return nil }
+        func path(_ text: String) -> URL { URL(filePath: text, relativeTo: folder).absoluteURL.standardizedFileURL }
+
+        var settings = ServerSettings(dataFolder: path(top.text("data_dir", required: true) ?? "."), agentURL: "")
+        if let agent = top.mapping("agent_api", keys: ["listen", "url"], required: true) {
+            settings.agentListen = address(agent) ?? settings.agentListen
+            settings.agentURL = agentURL(agent) ?? ""
+        }
+        if let operators = top.mapping("operator_api", keys: ["listen", "tls"]) {
+            settings.operatorListen = address(operators) ?? settings.operatorListen
+            if let tls = operators.mapping("tls", keys: ["certificate", "key"]),
+                let certificate = tls.text("certificate", required: true), let key = tls.text("key", required: true)
+            {
+                settings.operatorCertificate = OwnCertificate(certificate: path(certificate), key: path(key))
+            }
+        }
+        if let log = top.mapping("log", keys: ["level", "format"]) {
+            settings.logLevel = word(log, "level", Logger.Level.allCases.map(\.rawValue), Logger.Level.init) ?? settings.logLevel
+            settings.logFormat = word(log, "format", LogFormat.allCases.map(\.rawValue), LogFormat.init) ?? settings.logFormat
+        }
+        if let certificates = top.mapping("certificates", keys: ["agent_lifetime"]),
+            let seconds = certificates.duration("agent_lifetime", in: 60...90 * 86_400)
+        {
+            settings.agentCertificateLifetime = .seconds(seconds)
+        }
+        if let leases = top.mapping("leases", keys: ["start", "held"]) {
+            if let seconds = leases.duration("start", in: 1...600) { settings.orchestration.startLease = .seconds(seconds) }
+            // Polls, which renew it, are up to 25 s apart.
+            if let seconds = leases.duration("held", in: 40...3600) { settings.orchestration.lease = .seconds(seconds) }
+        }
+        return settings
+    }
+
+    private static func address(_ mapping: YAMLMapping) -> ListenAddress? {
+        guard let text = mapping.text("listen") else { return nil }
+        guard let address = ListenAddress(text) else {
+            mapping.reader.report(
+                "'listen' of \(mapping.what) is '\(text.prefix(80))'", hint: "write host:port, e.g. 0.0.0.0:8443",
+                at: mapping.position(of: "listen"))
+            return nil
+        }
+        return address
+    }
+
+    private static func agentURL(_ mapping: YAMLMapping) -> String? {
+        guard let text = mapping.text("url", required: true) else { return nil }
+        guard let url = URL(string: text), url.scheme == "https", url.host() != nil, url.path().isEmpty || url.path() == "/" else {
+            mapping.reader.report(
+                "'url' of \(mapping.what) is '\(text.prefix(80))'", hint: "write https://host:port, as agents reach this machine",
+                at: mapping.position(of: "url"))
+            return nil
+        }
+        return text.hasSuffix("/") ? String(text.dropLast()) : text
+    }
+
+    private static func word<Value>(
+        _ mapping: YAMLMapping, _ key: String, _ choices: [String], _ make: (String) -> Value?
+    ) -> Value? {
+        guard let text = mapping.text(key) else { return nil }
+        if let value = make(text) { return value }
+        mapping.reader.unknownChoice(text, "'\(key)' of \(mapping.what)", choices, at: mapping.position(of: key))
+        return nil
+    }
+}

@@ -1,0 +1,39 @@
+public import FlowForgeOrchestration
+public import Foundation
+public import Logging
+
+/// How one control plane runs: what its configuration file says, or a test.
+public struct ServerSettings: Sendable {
+    public enum LogFormat: String, Sendable, CaseIterable { case json, text }
+
+    /// A certificate and key of one's own for the operator API, e.g. of a public CA.
+    public struct OwnCertificate: Sendable {
+        public var certificate: URL
+        public var key: URL
+        public init(certificate: URL, key: URL) {
+            self.certificate = certificate
+            self.key = key
+        }
+    }
+
+    public var dataFolder: URL
+    public var agentListen = ListenAddress(host: "0.0.0.0", port: 8443)
+    /// Where agents reach the control plane, as join tokens say it.
+    public var agentURL: String
+    public var operatorListen = ListenAddress(host: "127.0.0.1", port: 8444)
+    public var operatorCertificate: OwnCertificate?
+    public var logLevel = Logger.Level.info
+    public var logFormat = LogFormat.text
+    public var agentCertificateLifetime: Duration = .seconds(24 * 3600)
+    /// Of the certificate that our CA gives the listeners; it is renewed when a third is left.
+    public var serverCertificateLifetime: Duration = .seconds(90 * 86_400)
+    /// How often the certificate files are looked at for a change, and for their age.
+    public var certificateCheck: Duration = .seconds(30)
+    public var orchestration = OrchestrationSettings()
+    public var limits = ConnectionLimits()
+
+    public init(dataFolder: URL, agentURL: String) {
+        self.dataFolder = dataFolder
+        self.agentURL = agentURL
+    }
+}

@@ -1,0 +1,114 @@
+internal import FlowForgeFleet
+internal import FlowForgeOrchestration
+public import FlowForgeStore
+internal import Foundation
+internal import Hummingbird
+public import Logging
+public import ServiceLifecycle
+
+/// One control plane: the store, the features on it, two listeners, and what runs beside them.
+/// `flowforged` and the tests run the same.
+public final class ControlPlane: Sendable {
+    public let settings: ServerSettings
+    public let store: Store
+    /// `sha256:<64 hex>` of the CA's certificate.
+    public let caFingerprint: String
+    let services: ControlPlaneServices
+    private let certificates: ListenerCertificates
+    private let handshakes: HandshakeRefusals
+    private let agentListener: Listener<RouterResponder<AgentContext>>
+    private let operatorListener: Listener<RouterResponder<OperatorContext>>
+    private let logger: Logger
+
+    /// Opens everything that can be opened before listening. Throws ``StartUpFault`` or `StoreError`, each
+    /// one line that says what to do.
+    public init(settings: ServerSettings, storeOptions: Store.Options = Store.Options(), logger: Logger) throws {
+        self.settings = settings
+        self.logger = logger
+        let folder = DataFolder(settings.dataFolder)
+        let authority = try folder.authority()
+        caFingerprint = authority.fingerprint
+        certificates = try ListenerCertificates(settings: settings, folder: folder, authority: authority, logger: logger)
+        store = try Store(path: folder.database.path, options: storeOptions)
+        var fleet = FleetSettings(agentURL: settings.agentURL)
+        fleet.certificateLifetime = settings.agentCertificateLifetime
+        services = try ControlPlaneServices(
+            store: store, authority: authority, bundleFolder: folder.bundles, fleet: fleet,
+            orchestration: settings.orchestration, logger: logger)
+        handshakes = HandshakeRefusals(refusals: services.refusals)
+
+        let refused = { @Sendable [handshakes] (refusal: HandshakeRefusal) in handshakes.add(refusal) }
+        agentListener = Listener(
+            name: "agent_api.listen", address: settings.agentListen, tls: certificates.agents,
+            trustDomain: authority.trustDomain, limits: settings.limits,
+            responder: Self.agentRouter(services).buildResponder(), refused: refused, logger: logger)
+        operatorListener = Listener(
+            name: "operator_api.listen", address: settings.operatorListen, tls: certificates.operators,
+            trustDomain: authority.trustDomain, limits: settings.limits,
+            responder: Self.operatorRouter(services).buildResponder(), refused: refused, logger: logger)
+    }
+
+    /// The ports, once the listeners listen; throws what kept them from it.
+    public var agentPort: Int { get async throws { try await agentListener.port.get() } }
+    public var operatorPort: Int { get async throws { try await operatorListener.port.get() } }
+
+    /// Requests that are being held: polls, and waits for runs and logs.
+    public var heldRequests: Int { services.wakeUps.waiting }
+
+    /// Reads the certificate files again.
+    public func reload() throws { try certificates.reload() }
+
+    /// In dependency order; a service group stops them in reverse.
+    public var lifecycle: [any Service] {
+        [
+            StoreClosing(store: store),
+            handshakes,
+            LeaseReaper(store: store, wakeUps: services.wakeUps, settings: settings.orchestration, logger: logger),
+            certificates,
+            agentListener,
+            operatorListener,
+            // Last, so that it is stopped first: held requests are answered before the listeners wait
+            // for the requests that they serve.
+            Draining(services: services),
+        ]
+    }
+
+    private static func agentRouter(_ services: ControlPlaneServices) -> Router<AgentContext> {
+        let router = Router(context: AgentContext.self)
+        router.middlewares.add(RequestLog())
+        router.middlewares.add(ErrorResponses())
+        HealthRoutes.add(to: router, services: services)
+        AgentRoutes.add(to: router, services: services)
+        return router
+    }
+
+    private static func operatorRouter(_ services: ControlPlaneServices) -> Router<OperatorContext> {
+        let router = Router(context: OperatorContext.self)
+        router.middlewares.add(RequestLog())
+        router.middlewares.add(ErrorResponses())
+        HealthRoutes.add(to: router, services: services)
+        router.middlewares.add(Authentication(principals: services.principals, refusals: services.refusals))
+        OperatorRoutes.add(to: router, services.operatorServices)
+        return router
+    }
+}
+
+/// Closes the store once everything that uses it has stopped.
+private struct StoreClosing: Service {
+    let store: Store
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        try store.close()
+    }
+}
+
+/// Answers every held request when the control plane is asked to stop.
+private struct Draining: Service {
+    let services: ControlPlaneServices
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        services.drain()
+    }
+}

@@ -1,0 +1,74 @@
+internal import FlowForgeCatalog
+internal import FlowForgeFleet
+internal import FlowForgeGovernance
+internal import FlowForgeOrchestration
+internal import FlowForgeProtocol
+internal import FlowForgeReleases
+internal import FlowForgeStore
+internal import Foundation
+internal import Logging
+internal import Synchronization
+
+/// What the routes call: each feature, composed once.
+final class ControlPlaneServices: Sendable {
+    let store: Store
+    let authority: CertificateAuthority
+    let refusals: RefusalTrail
+    let principals: Principals
+    let audit: AuditTrail
+    let joinTokens: JoinTokens
+    let joining: AgentJoining
+    let agents: AgentRegistry
+    let bundles: BundleRegistry
+    let environments: Environments
+    let deployments: Deployments
+    let wakeUps: WakeUps
+    let orchestration: OrchestrationSettings
+    let runs: RunStarter
+    let runReader: RunReader
+    let dispatcher: Dispatcher
+    let reports: ReportIntake
+    let catalog: CatalogReader
+    let startedAt: Date
+    private let draining = Atomic(false)
+
+    init(
+        store: Store, authority: CertificateAuthority, bundleFolder: URL, fleet: FleetSettings,
+        orchestration: OrchestrationSettings, logger: Logger
+    ) throws {
+        self.store = store
+        self.authority = authority
+        self.orchestration = orchestration
+        startedAt = store.now()
+        refusals = RefusalTrail(store: store, logger: logger)
+        principals = Principals(store: store)
+        audit = AuditTrail(store: store)
+        joinTokens = JoinTokens(store: store, settings: fleet, caFingerprint: authority.fingerprint)
+        joining = AgentJoining(store: store, authority: authority, settings: fleet, refusals: refusals, logger: logger)
+        agents = AgentRegistry(store: store, trustDomain: authority.trustDomain, settings: fleet, refusals: refusals)
+        bundles = try BundleRegistry(store: store, folder: bundleFolder, logger: logger)
+        environments = Environments(store: store)
+        deployments = Deployments(store: store)
+        wakeUps = WakeUps()
+        runs = RunStarter(store: store, wakeUps: wakeUps, settings: orchestration, logger: logger)
+        runReader = RunReader(store: store, wakeUps: wakeUps)
+        dispatcher = Dispatcher(store: store, wakeUps: wakeUps, settings: orchestration, logger: logger)
+        reports = ReportIntake(
+            store: store, observers: [CompletionRecorder()], wakeUps: wakeUps, settings: orchestration, logger: logger)
+        catalog = CatalogReader(store: store)
+    }
+
+    var operatorServices: OperatorServices {
+        OperatorServices(
+            principals: principals, audit: audit, environments: environments, deployments: deployments, registry: bundles,
+            starter: runs, runs: runReader, catalog: catalog, joinTokens: joinTokens, agents: agents)
+    }
+
+    var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    /// Answers every request that is being held, now and from now on.
+    func drain() {
+        draining.store(true, ordering: .relaxed)
+        wakeUps.drain()
+    }
+}

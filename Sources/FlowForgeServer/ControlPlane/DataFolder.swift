@@ -1,0 +1,60 @@
+internal import FlowForgeBundle
+internal import FlowForgeFleet
+internal import FlowForgeProtocol
+public import Foundation
+
+/// The control plane's folder: its CA, its certificate, its database and its bundles. Mode 0700.
+public struct DataFolder: Sendable {
+    public let root: URL
+
+    public init(_ root: URL) { self.root = root }
+
+    /// The roots that agents and people trust; the first is our CA.
+    public var caCertificate: URL { root.appending(path: "ca.pem") }
+    public var caKey: URL { root.appending(path: "ca.key") }
+    public var serverCertificate: URL { root.appending(path: "server.pem") }
+    public var serverKey: URL { root.appending(path: "server.key") }
+    public var database: URL { root.appending(path: "flowforge.db") }
+    public var bundles: URL { root.appending(path: "bundles") }
+
+    /// Throws ``StartUpFault/configuration(_:)`` when there is no CA or its key is open to others.
+    func authority() throws -> CertificateAuthority {
+        guard FileManager.default.fileExists(atPath: caCertificate.path) else {
+            throw StartUpFault.configuration(
+                "\(root.path) is not set up: \(caCertificate.path) is missing; run `flowforged init --data \(root.path)`")
+        }
+        let key = Secret(try Self.privateText(caKey))
+        do {
+            return try CertificateAuthority(certificatePEM: try Self.text(caCertificate), keyPEM: key)
+        } catch let error as CertificateAuthority.Fault {
+            throw StartUpFault.configuration("\(caCertificate.path): \(error); restore both files from a backup")
+        }
+    }
+
+    static func text(_ file: URL) throws(StartUpFault) -> String {
+        do { return try String(contentsOf: file, encoding: .utf8) } catch {
+            throw .configuration("cannot read \(file.path): \(error.localizedDescription); check its owner and mode")
+        }
+    }
+
+    /// A file that only its owner may read. Throws ``StartUpFault/configuration(_:)`` otherwise: a key that
+    /// others could read has to be taken for stolen.
+    static func privateText(_ file: URL) throws(StartUpFault) -> String {
+        guard let attributes = try? FileManager.default.attributesOfItem(atPath: file.path),
+            let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue
+        else { throw .configuration("cannot read \(file.path); restore it from a backup") }
+        guard mode & 0o077 == 0 else {
+            throw .configuration(
+                "\(file.path) is a private key that others may read (mode \(String(mode, radix: 8))); "
+                    + "run `chmod 600 \(file.path)`, and replace it if others could have read it")
+        }
+        return try text(file)
+    }
+
+    /// Writes a fresh server certificate and its key. The key goes first: until the certificate
+    /// follows, the pair on disk does not match and is not loaded.
+    func write(_ credentials: CertificateAuthority.ServerCredentials) throws {
+        try DurableFile.replace(serverKey, contents: Data(credentials.keyPEM.reveal().utf8), mode: 0o600)
+        try DurableFile.replace(serverCertificate, contents: Data(credentials.certificatePEM.utf8), mode: 0o644)
+    }
+}

@@ -1,0 +1,88 @@
+internal import FlowForgeFleet
+internal import NIOCore
+internal import Synchronization
+
+/// One TLS connection: who the peer is, read once at the handshake, and whether it is still there.
+final class Connection: Sendable {
+    /// The connection whose request the current Swift task serves.
+    @TaskLocal static var current: Connection?
+
+    private struct State {
+        var peer: Peer = .anonymous
+        var isClosed = false
+        var watchers: [Int: AsyncStream<Void>.Continuation] = [:]
+        var nextWatcher = 0
+    }
+
+    enum Peer: Sendable {
+        /// No client certificate was shown.
+        case anonymous
+        /// A certificate of our CA that is no agent's.
+        case unrecognized
+        case agent(AgentCertificate)
+    }
+
+    private let channel: (any Channel)?
+    private let state = Mutex(State())
+
+    let limits: ConnectionLimits
+
+    init(channel: (any Channel)?, limits: ConnectionLimits) {
+        self.channel = channel
+        self.limits = limits
+    }
+
+    var peer: Peer { state.withLock { $0.peer } }
+
+    func identify(_ peer: Peer) { state.withLock { $0.peer = peer } }
+
+    /// The peer is gone, or has said that it will send nothing more.
+    func close() {
+        let watchers = state.withLock { state in
+            state.isClosed = true
+            defer { state.watchers = [:] }
+            return state.watchers.values.map(\.self)
+        }
+        for watcher in watchers { watcher.finish() }
+    }
+
+    /// Closes the connection once the answer at hand is written, so that the rest of a body that
+    /// nobody wants is not read.
+    func closeAfterResponse() {
+        channel?.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+    }
+
+    /// Runs `operation` and cancels it when the peer goes away: a request that is being held must not
+    /// outlive its client. Hummingbird's own `consumeWithCancellationOnInboundClose` does the same but
+    /// gives up the connection after each request, and with it a TLS handshake a poll.
+    static func cancellingWhenClosed<Value: Sendable>(
+        _ operation: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        guard let current else { return try await operation() }
+        return try await current.cancellingWhenClosed(operation)
+    }
+
+    private func cancellingWhenClosed<Value: Sendable>(
+        _ operation: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let (closed, continuation) = AsyncStream<Void>.makeStream()
+        let watcher: Int? = state.withLock { state in
+            if state.isClosed { return nil }
+            state.nextWatcher += 1
+            state.watchers[state.nextWatcher] = continuation
+            return state.nextWatcher
+        }
+        guard let watcher else { throw CancellationError() }
+        defer { _ = state.withLock { $0.watchers.removeValue(forKey: watcher) } }
+        return try await withThrowingTaskGroup(of: Value.self) { group in
+            group.addTask { try await operation() }
+            group.addTask {
+                for await _ in closed {}
+                throw CancellationError()
+            }
+            defer { group.cancelAll() }
+            guard let value = try await group.next() else { throw CancellationError() }
+            return value
+        }
+    }
+}
