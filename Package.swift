@@ -112,7 +112,7 @@ let package = Package(
                 "FlowForgeServer", "FlowForgeOrchestration", "FlowForgeFleet", "FlowForgeReleases", "FlowForgeCatalog",
                 "FlowForgeGovernance", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol",
             ],
-            uses: [lifecycle, logging, parser]),
+            uses: [lifecycle, logging, nioPosix, parser, .product(name: "UnixSignals", package: "swift-service-lifecycle")]),
         program(
             "flowforge-agent", needs: ["FlowForgeAgentCore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [lifecycle, logging, parser]),

@@ -1,5 +1,7 @@
 internal import FlowForgeFleet
+internal import FlowForgeOrchestration
 internal import FlowForgeProtocol
+internal import FlowForgeReleases
 internal import Hummingbird
 
 /// The routes under `/agent/v1`. Only join is served without a client certificate.

@@ -43,8 +43,8 @@ extension ServerSettings {
             }
         }
         if let log = top.mapping("log", keys: ["level", "format"]) {
-            settings.logLevel = word(log, "level", Logger.Level.allCases.map(\.rawValue), Logger.Level.init) ?? settings.logLevel
-            settings.logFormat = word(log, "format", LogFormat.allCases.map(\.rawValue), LogFormat.init) ?? settings.logFormat
+            settings.logLevel = word(log, "level", Logger.Level.allCases.map(\.rawValue), Logger.Level.named) ?? settings.logLevel
+            settings.logFormat = word(log, "format", LogFormat.allCases.map(\.rawValue), { LogFormat(rawValue: $0) }) ?? settings.logFormat
         }
         if let certificates = top.mapping("certificates", keys: ["agent_lifetime"]),
             let seconds = certificates.duration("agent_lifetime", in: 60...90 * 86_400)
@@ -89,4 +89,8 @@ extension ServerSettings {
         mapping.reader.unknownChoice(text, "'\(key)' of \(mapping.what)", choices, at: mapping.position(of: key))
         return nil
     }
+}
+
+extension Logger.Level {
+    fileprivate static func named(_ text: String) -> Logger.Level? { allCases.first { $0.rawValue == text } }
 }

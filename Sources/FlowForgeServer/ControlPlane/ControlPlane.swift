@@ -1,5 +1,6 @@
 internal import FlowForgeFleet
 internal import FlowForgeOrchestration
+internal import FlowForgeProtocol
 public import FlowForgeStore
 internal import Foundation
 internal import Hummingbird
@@ -75,6 +76,7 @@ public final class ControlPlane: Sendable {
 
     private static func agentRouter(_ services: ControlPlaneServices) -> Router<AgentContext> {
         let router = Router(context: AgentContext.self)
+        router.middlewares.add(CountRequests(figures: services.requests, api: .agent))
         router.middlewares.add(RequestLog())
         router.middlewares.add(ErrorResponses())
         HealthRoutes.add(to: router, services: services)
@@ -84,10 +86,15 @@ public final class ControlPlane: Sendable {
 
     private static func operatorRouter(_ services: ControlPlaneServices) -> Router<OperatorContext> {
         let router = Router(context: OperatorContext.self)
+        router.middlewares.add(CountRequests(figures: services.requests, api: .operator_))
         router.middlewares.add(RequestLog())
         router.middlewares.add(ErrorResponses())
         HealthRoutes.add(to: router, services: services)
         router.middlewares.add(Authentication(principals: services.principals, refusals: services.refusals))
+        router.get("metrics") { _, context in
+            try context.require(.viewer)
+            return Response.plain(try await services.metrics.text(), type: "text/plain; version=0.0.4; charset=utf-8")
+        }
         OperatorRoutes.add(to: router, services.operatorServices)
         return router
     }

@@ -29,6 +29,8 @@ final class ControlPlaneServices: Sendable {
     let dispatcher: Dispatcher
     let reports: ReportIntake
     let catalog: CatalogReader
+    let requests = RequestFigures()
+    let metrics: MetricsPage
     let startedAt: Date
     private let draining = Atomic(false)
 
@@ -56,6 +58,7 @@ final class ControlPlaneServices: Sendable {
         reports = ReportIntake(
             store: store, observers: [CompletionRecorder()], wakeUps: wakeUps, settings: orchestration, logger: logger)
         catalog = CatalogReader(store: store)
+        metrics = MetricsPage(store: store, wakeUps: wakeUps, requests: requests, presence: fleet.presence)
     }
 
     var operatorServices: OperatorServices {

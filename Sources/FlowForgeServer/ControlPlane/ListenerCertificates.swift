@@ -36,7 +36,7 @@ final class ListenerCertificates: Service {
     }
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown { [self] in
+        await cancelWhenGracefulShutdown { [self] in
             while !Task.isCancelled {
                 do { try await Task.sleep(for: settings.certificateCheck) } catch { return }
                 check()

@@ -23,7 +23,7 @@ struct AgentContext: RequestContext {
 
     mutating func authorize(_ identity: AgentIdentity) {
         authorized = identity
-        coreContext.logger[metadataKey: "agent.id"] = "\(identity.id)"
+        logger[metadataKey: "agent.id"] = "\(identity.id)"
     }
 
     static var certificateRequired: APIError {

@@ -18,7 +18,7 @@ struct Authentication: RouterMiddleware {
         do {
             let session = try await principals.authenticate(try Self.token(request))
             context.signedIn = session
-            context.coreContext.logger[metadataKey: "principal"] = "\(session.principal.name)"
+            context.logger[metadataKey: "principal"] = "\(session.principal.name)"
         } catch let error as APIError where error.code == .unauthenticated {
             await record(error, .system("operator-api"), "principal.authenticate", request)
             throw error

@@ -1,4 +1,5 @@
 internal import FlowForgeProtocol
+internal import FlowForgeStore
 internal import Hummingbird
 internal import Logging
 
@@ -22,9 +23,11 @@ enum HealthRoutes {
 }
 
 extension Response {
-    static func plain(_ text: String, status: HTTPResponse.Status = .ok) -> Response {
+    static func plain(
+        _ text: String, status: HTTPResponse.Status = .ok, type: String = "text/plain; charset=utf-8"
+    ) -> Response {
         Response(
-            status: status, headers: [.contentType: "text/plain; charset=utf-8"],
+            status: status, headers: [.contentType: type],
             body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 }
