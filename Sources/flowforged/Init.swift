@@ -1,5 +1,6 @@
 import ArgumentParser
 import FlowForgeBundle
+import FlowForgeProtocol
 import FlowForgeServer
 import Foundation
 

@@ -12,12 +12,12 @@ enum Output {
 
     /// One line on standard error, and the exit status of Main's help.
     static func failure(_ error: any Error, setUp: Int32) -> any Error {
+        if error is ExitCode { return error }
         let code: Int32 =
             switch error {
             case is StartUpFault: setUp
             case StoreError.busy, StoreError.full: 75
             case is StoreError: setUp
-            case is ExitCode: return error
             case is CocoaError: setUp
             default: 70
             }
