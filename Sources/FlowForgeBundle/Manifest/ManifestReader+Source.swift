@@ -11,9 +11,18 @@ extension ManifestReader {
                     "\(body.what) has '\(key)' but is \(format.rawValue)", hint: "only csv has one", at: body.position(of: key))
             }
         }
+        let path = body.text("path", required: true)
+        if path == "" {
+            yaml.report("'path' of \(body.what) is empty", hint: "say where the files are", at: body.position(of: "path"))
+        }
+        let delimiter = character(body, "delimiter") ?? ","
+        let quote = character(body, "quote") ?? "\""
+        if delimiter == quote {
+            yaml.report(
+                "\(body.what) has the same 'delimiter' and 'quote'", hint: "change one of them", at: body.position(of: "quote"))
+        }
         return SourceSpec(
-            format: format ?? .csv, path: body.text("path", required: true) ?? "",
-            delimiter: character(body, "delimiter") ?? ",", quote: character(body, "quote") ?? "\"",
+            format: format ?? .csv, path: path ?? "", delimiter: delimiter, quote: quote,
             nulls: body.texts("nulls")?.map(\.text) ?? [], columns: sourceColumns(body))
     }
 

@@ -112,12 +112,19 @@ struct ManifestRules {
     }
 
     private mutating func checkUnusedFiles() {
-        let patterns = include.compactMap { item in IgnoreRules.Pattern(item.text).map { (item, $0) } }
         let all = files.keys.sorted()
+        var patterns: [(item: (text: String, position: SourcePosition), pattern: IgnoreRules.Pattern)] = []
+        for item in include {
+            if let pattern = IgnoreRules.Pattern(item.text) {
+                patterns.append((item, pattern))
+            } else {
+                report("'\(item.text.prefix(80))' is no pattern", hint: "name a file or folder of the bundle", at: item.position)
+            }
+        }
         for (item, pattern) in patterns where !all.contains(where: pattern.covers) {
             report("'\(item.text.prefix(80))' includes no file of the bundle", hint: "correct or remove it", at: item.position)
         }
-        for path in all where !usedFiles.contains(path) && !patterns.contains(where: { $0.1.covers(path) }) {
+        for path in all where !usedFiles.contains(path) && !patterns.contains(where: { $0.pattern.covers(path) }) {
             report(
                 "no task uses this file", hint: "delete it, list it under 'include' of flowforge.yaml, or in .flowforgeignore",
                 at: nil, in: path)

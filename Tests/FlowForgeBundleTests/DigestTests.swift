@@ -1,0 +1,101 @@
+import FlowForgeProtocol
+import Foundation
+import Testing
+
+@testable import FlowForgeBundle
+
+struct DigestTests {
+    @Test func `the digest of a bundle does not depend on the order of its files`() throws {
+        let files = Sample.files()
+        let digest = try BundleBuilder.build(files).digest
+        for _ in 0..<8 { #expect(try BundleBuilder.build(files.shuffled()).digest == digest) }
+        #expect(ContentDigest.isWellFormed(digest))
+    }
+
+    /// If this changes, every bundle gets a new digest: a new version of the media types is due.
+    @Test func `the digest of a bundle is this one, in this version and the next`() throws {
+        let packed = try BundleBuilder.build(Sample.files())
+        #expect(packed.ociManifest.layers[0].digest == "LAYER")
+        #expect(packed.digest == "DIGEST")
+    }
+
+    @Test func `times, folders, umasks and hidden files do not change the digest`() async throws {
+        let files = Sample.files()
+        let expected = try BundleBuilder.build(files).digest
+        try await withTemporaryFolder { folder in
+            let one = folder.appending(path: "one")
+            let other = folder.appending(path: "deep/er/other")
+            for (target, order) in [(one, files), (other, files.reversed())] { try Sample.write(order, to: target) }
+            let manager = FileManager.default
+            try manager.setAttributes(
+                [.modificationDate: Date(timeIntervalSince1970: 1_000_000), .posixPermissions: 0o600],
+                ofItemAtPath: other.appending(path: "sql/orders.sql").path)
+            try Data("x".utf8).write(to: other.appending(path: ".hidden"))
+            try manager.createDirectory(at: other.appending(path: "empty"), withIntermediateDirectories: true)
+            try Data("x".utf8).write(to: other.appending(path: "README.md"))
+            // Another owner, where the tests may give files away.
+            if getuid() == 0 {
+                try manager.setAttributes([.ownerAccountID: 12345], ofItemAtPath: other.appending(path: "sql/orders.sql").path)
+            }
+            #expect(try BundleBuilder.build(BundleFolder(one)).digest == expected)
+            #expect(try BundleBuilder.build(BundleFolder(other)).digest == expected)
+        }
+    }
+
+    @Test func `any other byte, name or executable bit is another digest`() throws {
+        let include = Sample.manifest("flows:", "include: [lib/]\nflows:")
+        let base = Sample.files(include) + [Sample.file("lib/a.txt", "hello")]
+        var digests: Set<String> = [try BundleBuilder.build(base).digest]
+        func isNew(_ change: (inout [BundleFile]) -> Void) throws {
+            var files = base
+            change(&files)
+            #expect(digests.insert(try BundleBuilder.build(files).digest).inserted)
+        }
+        for index in 0..<5 { try isNew { $0[2].contents[index] ^= 1 } }
+        try isNew { $0[2].contents.append(0) }
+        try isNew { $0[2].contents = Data() }
+        try isNew { $0[2].isExecutable = true }
+        try isNew { $0[2].path = "lib/b.txt" }
+        try isNew { $0[1].contents.append(UInt8(ascii: "\n")) }
+        try isNew { $0[0].contents.append(UInt8(ascii: "\n")) }
+        try isNew { $0.append(Sample.file("lib/c.txt", "")) }
+    }
+
+    @Test func `a layer gives back the files that were packed`() throws {
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<50 {
+            let count = Int.random(in: 0...20, using: &generator)
+            let files = (0..<count).map { index in
+                let folder =
+                    String(repeating: "d", count: Int.random(in: 1...90)) + "/"
+                    + String(repeating: "e", count: Int.random(in: 1...60))
+                let size = [0, 1, 511, 512, 513, 5000].randomElement() ?? 0
+                return BundleFile(
+                    path: "\(folder)/f\(index)", isExecutable: .random(),
+                    contents: Data((0..<size).map { _ in UInt8.random(in: 0...255) }))
+            }
+            let layer = try BundleArchive.pack(files.shuffled())
+            #expect(layer.count % 512 == 0)
+            #expect(try BundleArchive.files(in: layer) == files.sorted { BundlePath.precedes($0.path, $1.path) })
+        }
+    }
+
+    @Test func `tar reads a layer`() async throws {
+        try await withTemporaryFolder { folder in
+            let long = String(repeating: "long", count: 20) + "/" + String(repeating: "name", count: 20)
+            let files = [
+                Sample.file("a.sh", "#!/bin/sh\n", isExecutable: true), Sample.file(long, "deep"),
+                Sample.file("sql/x.sql", "SELECT 1"),
+            ]
+            let layer = folder.appending(path: "layer.tar")
+            try BundleArchive.pack(files).write(to: layer)
+            let listing = try await run("tar", ["--list", "--verbose", "--numeric-owner", "--utc", "--file", layer.path])
+            let lines = listing.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+            #expect(
+                lines == [
+                    "-rwxr-xr-x 0/0 10 1970-01-01 00:00 a.sh", "-rw-r--r-- 0/0 4 1970-01-01 00:00 \(long)",
+                    "-rw-r--r-- 0/0 8 1970-01-01 00:00 sql/x.sql",
+                ])
+        }
+    }
+}
