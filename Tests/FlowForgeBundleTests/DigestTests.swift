@@ -12,11 +12,12 @@ struct DigestTests {
         #expect(ContentDigest.isWellFormed(digest))
     }
 
-    /// If this changes, every bundle gets a new digest: a new version of the media types is due.
+    /// The first was computed by a program of a few lines of Python too. If one of them changes, every
+    /// bundle gets a new digest, and a new version of the media types is due.
     @Test func `the digest of a bundle is this one, in this version and the next`() throws {
         let packed = try BundleBuilder.build(Sample.files())
-        #expect(packed.ociManifest.layers[0].digest == "LAYER")
-        #expect(packed.digest == "DIGEST")
+        #expect(packed.ociManifest.layers[0].digest == "sha256:c468ccd7d342a461f7071f87f780bf4250a81c914f9e8633d6e5647fe34fbec4")
+        #expect(packed.digest == "sha256:4d75252c9e239b11da1b95331c23a00d48502897690462c09fd9131a2c12e060")
     }
 
     @Test func `times, folders, umasks and hidden files do not change the digest`() async throws {

@@ -69,7 +69,7 @@ struct HostileArchiveTests {
     }
 
     @Test func `sizes that lie are refused`() {
-        #expect(refusal(layer { put("00000000002", at: 124, in: &$0, length: 12) }) != nil)
+        #expect(refusal(layer { put("00000002000", at: 124, in: &$0, length: 12) }) != nil)
         #expect(refusal(layer { put("-0000000001", at: 124, in: &$0, length: 12) }) != nil)
         #expect(refusal(layer { put("77777777777", at: 124, in: &$0, length: 12) })?.contains("16 MiB") == true)
         #expect(refusal(layer { $0[124] = 0x80 }) != nil)

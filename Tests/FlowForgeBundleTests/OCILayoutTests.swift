@@ -21,6 +21,22 @@ struct OCILayoutTests {
         }
     }
 
+    static let skopeo = "/usr/bin/skopeo"
+
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: skopeo), "needs skopeo (apt-get install skopeo)"))
+    func `skopeo reads the layout and copies the bundle without changing its digest`() async throws {
+        try await withTemporaryFolder { folder in
+            let packed = try BundleBuilder.build(Sample.files())
+            try packed.write(to: OCILayout(creating: folder.appending(path: "layout")))
+            let source = "oci:\(folder.path)/layout:sample:1.0.0"
+            let raw = try await run(Self.skopeo, ["inspect", "--raw", source])
+            #expect(Data(raw.utf8) == packed.ociManifestBytes)
+            _ = try await run(Self.skopeo, ["--insecure-policy", "copy", "--quiet", source, "oci:\(folder.path)/copy:x"])
+            let copy = try OCILayout(opening: folder.appending(path: "copy"))
+            #expect(try PackedBundle.read(digest: packed.digest, from: copy) == packed)
+        }
+    }
+
     @Test func `a name moves to the bundle that was named last, others stay`() async throws {
         try await withTemporaryFolder { folder in
             let layout = try OCILayout(creating: folder)
@@ -161,7 +177,8 @@ struct OCILayoutTests {
             // A file stands where a folder is needed, half way through.
             let files = [Sample.file("a", "1"), Sample.file("b", "2"), Sample.file("b/c", "3")]
             #expect(throws: BundleRefusal.self) { try BundleArchive.unpack(files, into: folder.appending(path: "x")) }
-            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [])
+            let left = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+            #expect(left == [])
         }
     }
 }
