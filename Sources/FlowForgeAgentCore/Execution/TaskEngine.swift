@@ -50,12 +50,17 @@ public struct TaskResult: Sendable {
     public var checks: [CheckResult]
     public var output: TaskOutput?
     public var error: TaskError?
+    public var facts: TaskFacts
 
-    public init(metrics: TaskMetrics, checks: [CheckResult] = [], output: TaskOutput? = nil, error: TaskError? = nil) {
+    public init(
+        metrics: TaskMetrics, checks: [CheckResult] = [], output: TaskOutput? = nil, error: TaskError? = nil,
+        facts: TaskFacts = TaskFacts()
+    ) {
         self.metrics = metrics
         self.checks = checks
         self.output = output
         self.error = error
+        self.facts = facts
     }
 }
 

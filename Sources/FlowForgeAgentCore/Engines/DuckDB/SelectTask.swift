@@ -1,0 +1,55 @@
+import FlowForgeBundle
+import FlowForgeProtocol
+import Foundation
+
+/// A task that is one SELECT over its inputs.
+struct SelectTask: Sendable {
+    let engine: DuckDBEngine
+    let work: TaskWork
+
+    static let steps = ["preparing inputs"] + SnapshotBuild.steps
+
+    func run(_ reporting: any TaskReporting) async throws -> TaskResult {
+        let start = ContinuousClock.now
+        guard let asset = work.task.output, let file = work.task.sql else {
+            throw TaskError(code: "manifest", message: "task '\(work.task.name)' has neither sql nor source", hint: "give it one")
+        }
+        let journal = TaskJournal(reporting: reporting, steps: Self.steps)
+        let inputs = try InputViews(work)
+        let query = try TaskQuery.read(file, in: work.bundleFolder)
+        let build = try SnapshotBuild(work, asset: asset, journal: journal)
+        let settings = try engine.settings(
+            for: work, folders: inputs.folders + build.folders, variables: TaskVariables(work))
+        let known = inputs.snapshots.flatMap { [$0.asset.description] + $0.folder.record.schema.map(\.name) }
+
+        let (built, tree) = try await engine.withSession(
+            settings, work: work, staging: build.staging, known: known, query: query,
+            started: { try await reporting.started(pid: $0) }
+        ) { session in
+            let (incoming, tree) = try await journal.step("preparing inputs") {
+                for statement in inputs.statements { try await session.execute(statement) }
+                let tree = try await query.prepare(in: session)
+                return (try await IncomingRows.single(TaskQuery.select, in: session), tree)
+            } done: { _ in
+                "prepared \(inputs.snapshots.count) inputs, \(inputs.rows) rows"
+            }
+            return (try await build.build(incoming, in: session), tree)
+        }
+        let output = try await build.seal(built)
+        let metrics = TaskMetrics(
+            rowsRead: inputs.rows, rowsWritten: built.loaded.rowsWritten, bytesRead: inputs.bytes,
+            bytesWritten: built.loaded.bytesWritten, wallSeconds: start.secondsUntilNow)
+        return TaskResult(
+            metrics: metrics, checks: built.checks, output: output, error: built.error,
+            facts: TaskFacts(inputs: inputs.facts, columnLineage: lineage(of: tree, inputs: inputs)))
+    }
+
+    private func lineage(of tree: JSONValue, inputs: InputViews) -> ColumnLineage? { nil }
+}
+
+extension ContinuousClock.Instant {
+    var secondsUntilNow: Double {
+        let parts = (ContinuousClock.now - self).components
+        return Double(parts.seconds) + Double(parts.attoseconds) / 1e18
+    }
+}

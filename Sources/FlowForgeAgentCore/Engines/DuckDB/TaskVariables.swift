@@ -1,0 +1,101 @@
+import FlowForgeBundle
+import FlowForgeDomain
+import FlowForgeProtocol
+import Foundation
+
+/// The values that a task sees: parameters, variables and the run's own, typed as the manifest says.
+/// SQL reads them with `getvariable('name')`; they are never pasted into it.
+struct TaskVariables: Sendable {
+    struct Value: Hashable, Sendable {
+        var type: ParameterType
+        var value: JSONValue
+    }
+
+    let parameters: [String: Value]
+    let variables: [String: Value]
+    let runTime: Date
+    let run: ID<Run>
+
+    /// Values that the assignment leaves out take the manifest's default.
+    init(_ work: TaskWork) {
+        parameters = Self.merge(work.manifest.parameters, work.assignment.parameters)
+        variables = Self.merge(work.manifest.variables, work.assignment.variables)
+        runTime = work.assignment.runTime
+        run = work.assignment.run
+    }
+
+    private static func merge(_ specs: [ParameterSpec], _ given: [String: JSONValue]) -> [String: Value] {
+        var values = given.mapValues { Value(type: .unknown, value: $0) }
+        for spec in specs {
+            if let value = given[spec.name] ?? spec.defaultValue { values[spec.name] = Value(type: spec.type, value: value) }
+        }
+        return values
+    }
+
+    /// One `SET VARIABLE` for each. A parameter hides a variable of the same name; `run_time` and
+    /// `run_id` are the run's.
+    var statements: [String] {
+        let all = variables.merging(parameters) { $1 }
+        return all.sorted { $0.key < $1.key }.map { "SET VARIABLE \(SQLText.identifier($0.key)) = \(Self.sql($0.value))" } + [
+            "SET VARIABLE run_time = \(SQLText.literal(runTime))",
+            "SET VARIABLE run_id = \(SQLText.literal(run.description))",
+        ]
+    }
+
+    private static func sql(_ value: Value) -> String {
+        let type: String? =
+            switch value.type {
+            case .string, .path: "VARCHAR"
+            case .integer: "BIGINT"
+            case .number: "DOUBLE"
+            case .boolean: "BOOLEAN"
+            case .date: "DATE"
+            case .timestamp: "TIMESTAMPTZ"
+            case .unknown: nil
+            }
+        // Text could hold anything, newlines included, so it travels encoded.
+        let literal = value.value.string.map(SQLText.opaque) ?? SQLText.literal(value.value)
+        return type.map { "CAST(\(literal) AS \($0))" } ?? literal
+    }
+
+    /// Replaces `${parameters.x}` and `${variables.x}`. Throws `unknown_variable` where there is no such value.
+    func expand(_ text: String, in what: String) throws -> String {
+        var result = ""
+        var rest = text[...]
+        while let start = rest.range(of: "${") {
+            result += rest[..<start.lowerBound]
+            guard let end = rest[start.upperBound...].firstIndex(of: "}") else { break }
+            let name = rest[start.upperBound..<end]
+            guard let value = value(named: name) else {
+                throw TaskError(
+                    code: "unknown_variable", message: "\(what) uses ${\(name)}, which has no value",
+                    hint: "declare it in flowforge.yaml and bind it in the environment, or give it a default")
+            }
+            result += value
+            rest = rest[rest.index(after: end)...]
+        }
+        return result + rest
+    }
+
+    private func value(named name: Substring) -> String? {
+        let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
+        guard parts.count == 2 else { return nil }
+        switch parts[0] {
+        case "parameters": return parameters[parts[1]].map { Self.text($0.value) }
+        case "variables": return variables[parts[1]].map { Self.text($0.value) }
+        default: return nil
+        }
+    }
+
+    /// A value as plain text: for paths, arguments and environments of commands.
+    static func text(_ value: JSONValue) -> String {
+        switch value {
+        case .null: ""
+        case .bool(let flag): String(flag)
+        case .integer(let number): String(number)
+        case .number(let number): String(number)
+        case .string(let text): text
+        case .array, .object: String(decoding: (try? WireCoding.encode(value)) ?? Data(), as: UTF8.self)
+        }
+    }
+}

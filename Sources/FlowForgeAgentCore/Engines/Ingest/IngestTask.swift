@@ -1,0 +1,117 @@
+import FlowForgeBundle
+import FlowForgeDomain
+import FlowForgeProtocol
+import Foundation
+
+/// A task that reads raw files into bronze.
+struct IngestTask: Sendable {
+    let engine: DuckDBEngine
+    let work: TaskWork
+    let source: SourceSpec
+
+    static let steps = ["finding files"] + SnapshotBuild.steps
+
+    func run(_ reporting: any TaskReporting) async throws -> TaskResult {
+        guard let asset = work.task.output else {
+            throw TaskError(code: "manifest", message: "task '\(work.task.name)' has no output", hint: "name one")
+        }
+        let journal = TaskJournal(reporting: reporting, steps: Self.steps)
+        let variables = TaskVariables(work)
+        let build = try SnapshotBuild(work, asset: asset, journal: journal)
+        let ledger = IngestLedger(work.task.load.mode == .append ? build.base?.record.ledger : nil)
+        let arrivals: IngestLedger.Arrivals
+        do {
+            arrivals = try await journal.step("finding files") {
+                try await self.find(variables, ledger: ledger, journal: journal)
+            } done: {
+                "found \($0.new.count) files to read, \($0.unchanged) already ingested"
+            }
+        } catch {
+            try build.staging.discard()
+            throw error
+        }
+        var settings = try engine.settings(
+            for: work, folders: build.folders, files: arrivals.new.map(\.path), variables: variables)
+        settings.variables.append("SET VARIABLE \"ff ingested at\" = \(SQLText.literal(Date()))")
+
+        // Hashing needs no DuckDB, so it runs beside it.
+        async let entries = arrivals.new.map { try IngestLedger.entry(of: $0) }
+        let (built, quarantined) = try await engine.withSession(
+            settings, work: work, staging: build.staging, known: source.columns.map(\.name),
+            started: { try await reporting.started(pid: $0) }
+        ) { session in
+            let quarantine = Quarantine(session: session, folder: build.staging.quarantine)
+            let incoming = try await self.incoming(arrivals.new, quarantine: quarantine, session: session, journal: journal)
+            let built = try await build.build(incoming, in: session)
+            if quarantine.rows > 0 {
+                try await journal.say("warning: \(quarantine.rows) rows went to the quarantine of \(asset), see its _reason column")
+            }
+            return (built, quarantine.rows)
+        }
+        let output = try await build.seal(built, ledger: work.task.load.mode == .append ? ledger.adding(entries) : nil)
+        let bytes = arrivals.new.reduce(0) { $0 + $1.size }
+        let read = built.loaded.rowsWritten + quarantined
+        let facts = InputFacts(
+            origin: .source(pattern: source.path), schema: source.columns.map { ColumnSchema(name: $0.name, type: $0.type) },
+            rows: read, bytes: bytes, files: arrivals.new.count)
+        return TaskResult(
+            metrics: TaskMetrics(
+                rowsRead: read, rowsWritten: built.loaded.rowsWritten, rowsQuarantined: quarantined, bytesRead: bytes,
+                bytesWritten: built.loaded.bytesWritten),
+            checks: built.checks, output: output, error: built.error,
+            facts: TaskFacts(inputs: [facts], columnLineage: lineage))
+    }
+
+    private func find(_ variables: TaskVariables, ledger: IngestLedger, journal: TaskJournal) async throws -> IngestLedger.Arrivals {
+        let pattern = try variables.expand(source.path, in: "source.path")
+        let found = try SourceFiles(matching: pattern, relativeTo: work.bundleFolder)
+        guard !found.files.isEmpty else {
+            throw TaskError(
+                code: "source_missing", message: "no file matches \(source.path)",
+                hint: "check the variables in it, that the files are there, and that the agent may read the folder",
+                retryable: true)
+        }
+        if let unreadable = found.files.first(where: { !FileManager.default.isReadableFile(atPath: $0.path) }) {
+            throw TaskError(
+                code: "source_unreadable", message: "\(unreadable.name) cannot be read by the agent", hint: "change its permissions")
+        }
+        let arrivals = try ledger.arrivals(among: found.files)
+        for name in arrivals.changed { try await journal.say("warning: \(name) changed since it was ingested; it is read again") }
+        return arrivals
+    }
+
+    private func incoming(
+        _ files: [SourceFiles.File], quarantine: Quarantine, session: DuckDBSession, journal: TaskJournal
+    ) async throws -> IncomingRows {
+        let conversion = SourceConversion(columns: source.columns)
+        let reader = SourceReader(source: source)
+        let (batches, ignored) = try await reader.batches(of: files, in: session)
+        if !ignored.isEmpty {
+            try await journal.say("warning: left out undeclared columns \(ignored.sorted().joined(separator: ", "))")
+        }
+        var incoming = IncomingRows(
+            batches: [], schema: try await IncomingRows.describe(conversion.template, in: session))
+        for batch in batches {
+            let counter = try await quarantine.newCounter()
+            incoming.batches.append(
+                IncomingRows.Batch(select: conversion.good(batch.select, bad: counter)) {
+                    try await quarantine.collect(batch, counter: counter, conversion: conversion)
+                })
+        }
+        return incoming
+    }
+
+    private var lineage: ColumnLineage {
+        ColumnLineage(
+            columns: source.columns.map { column in
+                let isText = column.type.uppercased() == "VARCHAR"
+                return ColumnLineage.Column(
+                    name: column.name,
+                    influences: [
+                        .init(
+                            origin: .source(pattern: source.path), column: column.name,
+                            kind: isText ? .identity : .transformation)
+                    ])
+            } + SourceConversion.audit.map { ColumnLineage.Column(name: $0, influences: []) })
+    }
+}

@@ -1,0 +1,36 @@
+import Foundation
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// File operations whose result survives a crash of the machine.
+enum DurableFiles {
+    /// Throws with the path and the system's reason.
+    static func check(_ result: Int32, _ what: String, _ path: String) throws {
+        guard result != 0 else { return }
+        throw CocoaError(
+            errno == ENOSPC ? .fileWriteOutOfSpace : .fileWriteUnknown,
+            userInfo: [
+                NSFilePathErrorKey: path,
+                NSLocalizedDescriptionKey: "cannot \(what) \(path): \(String(cString: strerror(errno)))",
+            ])
+    }
+
+    /// Flushes a file or a folder.
+    static func sync(_ path: String) throws {
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return try check(-1, "open", path) }
+        defer { close(descriptor) }
+        try check(fsync(descriptor), "flush", path)
+    }
+
+    /// Replaces `path` by `bytes` in one step: a reader sees the old content or the new.
+    static func write(_ bytes: Data, to path: String) throws {
+        let temporary = "\(path).tmp-\(getpid())"
+        try bytes.write(to: URL(filePath: temporary))
+        try sync(temporary)
+        try check(rename(temporary, path), "rename to", path)
+        try sync((path as NSString).deletingLastPathComponent)
+    }
+}
