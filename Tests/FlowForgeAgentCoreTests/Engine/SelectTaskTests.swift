@@ -62,6 +62,7 @@ import Testing
     @Test func `a binder error says file and line`() async throws {
         let bench = try EngineBench()
         let run = try await bench.run(try bench.select("SELECT 1 AS a,\n  b\nFROM range(1)", into: "gold.x"))
-        #expect(run.finished.error?.message.hasPrefix("sql/x.sql, line 2: Binder Error: Referenced column \"b\" not found") == true)
+        let message = try #require(run.finished.error?.message)
+        #expect(message.hasPrefix("sql/x.sql, line 2: Binder Error: Referenced column \"b\" not found"), "\(message)")
     }
 }

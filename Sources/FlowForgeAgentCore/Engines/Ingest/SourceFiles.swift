@@ -58,12 +58,16 @@ struct SourceFiles: Sendable {
     ) throws {
         let path = folder == "/" ? "/\(entry)" : "\(folder)/\(entry)"
         guard pattern.isEmpty else { return try walk(path, name: name + entry + "/", pattern: pattern, into: &found) }
-        var status = stat()
-        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return }
-        let modified = Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9
+        // attributesOfItem looks at a link itself, and the file that it leads to is what is read.
+        let target = URL(filePath: path).resolvingSymlinksInPath().path(percentEncoded: false)
+        guard let attributes = try? FileManager.default.attributesOfItem(atPath: target),
+            attributes[.type] as? FileAttributeType == .typeRegular
+        else { return }
+        let modified = (attributes[.modificationDate] as? Date ?? .distantPast).timeIntervalSince1970
         // In milliseconds, as the ledger keeps it.
         let rounded = Date(timeIntervalSince1970: (modified * 1000).rounded(.down) / 1000)
-        found.append(File(path: path, name: name + entry, size: Int64(status.st_size), modifiedAt: rounded))
+        let size = (attributes[.size] as? NSNumber)?.int64Value ?? 0
+        found.append(File(path: path, name: name + entry, size: size, modifiedAt: rounded))
     }
 
     private static func isFolder(_ path: String) -> Bool {
@@ -73,7 +77,7 @@ struct SourceFiles: Sendable {
 
     /// `**` does not follow links, which could lead in a circle.
     private static func isLink(_ path: String) -> Bool {
-        var status = stat()
-        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        return attributes?[.type] as? FileAttributeType == .typeSymbolicLink
     }
 }
