@@ -26,7 +26,7 @@ struct RunCommand: AsyncParsableCommand {
         }
         let logger = AgentLog.logger(configuration.log)
         do {
-            let assembly = try await AgentAssembly(configuration, logger: logger)
+            let assembly = try await AgentAssembly(configuration, onlyChecks: check, logger: logger)
             if check {
                 print(assembly.report)
                 if !assembly.canRun { throw ExitStatus.failed }

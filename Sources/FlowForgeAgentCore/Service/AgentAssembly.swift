@@ -11,7 +11,7 @@ public struct AgentAssembly: ~Copyable {
     public let configuration: AgentConfiguration
     /// What each engine was found to be, or why it cannot be offered.
     public let engines: [EngineFinding]
-    private let lock: StateLock
+    private let lock: StateLock?
     private let logger: Logger
 
     public struct EngineFinding: Sendable {
@@ -20,9 +20,10 @@ public struct AgentAssembly: ~Copyable {
         let engine: any TaskEngine
     }
 
+    /// - Parameter onlyChecks: looks beside an agent that may be running; ``run(environment:)`` is not for it.
     /// - Throws: ``AgentFault``, ``IdentityError``, ``StateLockError``, `DiskError`.
-    public init(_ configuration: AgentConfiguration, logger: Logger) async throws {
-        let lock = try StateLock(state: configuration.state)
+    public init(_ configuration: AgentConfiguration, onlyChecks: Bool = false, logger: Logger) async throws {
+        let lock = onlyChecks ? nil : try StateLock(state: configuration.state)
         let identity = try IdentityFolder(state: configuration.state).load()
         if let pool = configuration.pool, pool != identity.pool {
             throw AgentFault.otherPool(configured: pool, joined: identity.pool)
@@ -87,7 +88,7 @@ public struct AgentAssembly: ~Copyable {
             throw error
         }
         await link.close()
-        lock.release()
+        lock?.release()
     }
 
     private borrowing func services(

@@ -88,7 +88,15 @@ public final class EventSpool: Sendable {
     }
 
     /// The control plane has everything up to `number`.
-    func acknowledge(_ number: Int64) async throws { try await onDisk { try $0.acknowledge(number) } }
+    ///
+    /// - Returns: `false`, with nothing done, for a number that this spool has not given out yet.
+    func acknowledge(_ number: Int64) async throws -> Bool {
+        try await onDisk { disk in
+            guard number < disk.next else { return false }
+            try disk.acknowledge(number)
+            return true
+        }
+    }
 
     /// See ``SpoolDisk/setAside(_:)``.
     func setAside(_ number: Int64) async throws -> URL { try await onDisk { try $0.setAside(number) } }

@@ -83,16 +83,15 @@ public struct ReportSender: Service {
 
     private func accept(_ answer: AgentAPI.ReportResponse, of batch: SpoolBatch) async throws {
         await listener.heard(answer)
-        if answer.acknowledged > batch.last {
-            // Not ours: this spool was set back (a restored disk), and its new events would be skipped as old.
-            logger.warning("the control plane has later reports than this spool; numbering starts anew")
-            return try await spool.restart()
-        }
         guard answer.acknowledged >= batch.first else {
             // Nothing was taken and nothing refused; without a pause this would spin.
             return try await sleep(.seconds(1))
         }
-        try await spool.acknowledge(answer.acknowledged)
+        if try await !spool.acknowledge(answer.acknowledged) {
+            // This spool was set back (a restored disk): its new events would be skipped as old.
+            logger.warning("the control plane has later reports than this spool; numbering starts anew")
+            try await spool.restart()
+        }
     }
 
     private static func namesGap(_ refusal: APIError) -> Bool {
