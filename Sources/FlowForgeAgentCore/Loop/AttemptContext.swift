@@ -4,7 +4,8 @@ import Logging
 
 /// What every attempt of an agent shares.
 struct AttemptContext: Sendable {
-    var runner: TaskRunner
+    /// ``TaskRunner/run(_:reporting:)``, but in tests.
+    var execute: @Sendable (TaskWork, any TaskReporting) async -> AgentAPI.Finished
     var cache: BundleCache
     var spool: EventSpool
     var journal: AttemptJournal

@@ -95,7 +95,7 @@ struct AttemptRun: Sendable {
     /// The task, ended when its time is over.
     private func timed(_ work: TaskWork, _ reporter: SpoolReporter) async -> AgentAPI.Finished {
         await withTaskGroup(of: AgentAPI.Finished?.self) { group in
-            group.addTask { await context.runner.run(work, reporting: reporter) }
+            group.addTask { await context.execute(work, reporter) }
             group.addTask {
                 do { try await Task.sleep(for: .seconds(work.task.timeoutSeconds)) } catch { return nil }
                 timedOut()

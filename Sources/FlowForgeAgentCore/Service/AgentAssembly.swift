@@ -100,8 +100,9 @@ public struct AgentAssembly: ~Copyable {
         let lake = LakeFolder(root: configuration.lake)
         let cache = try BundleCache(
             folder: state.appending(path: "bundles"), controlPlane: link, maxBytes: configuration.bundleCacheBytes)
+        let runner = TaskRunner(engines: engines.map(\.engine), logger: logger)
         let context = AttemptContext(
-            runner: TaskRunner(engines: engines.map(\.engine), logger: logger), cache: cache, spool: spool,
+            execute: { await runner.run($0, reporting: $1) }, cache: cache, spool: spool,
             journal: try AttemptJournal(file: state.appending(path: "attempts.json")), lake: lake,
             workspaces: configuration.workspaces, logger: logger)
         let renewal = CertificateRenewal(folder: IdentityFolder(state: state), link: link, logger: logger)
