@@ -60,11 +60,11 @@ import Testing
     @Test func `bundles used least recently go, but none that is in use`() async throws {
         try await withTemporaryFolder { folder in
             let plane = TestPlane()
-            let bundles = try (0..<4).map { try testBundle("\($0)", in: folder) }
+            let bundles = try (0..<4).map { try testBundle("\($0)", padding: 20_000, in: folder) }
             bundles.forEach { plane.serve($0) }
             let clock = Mutex(Date(timeIntervalSince1970: 1_000_000))
             let size = bundles[0].layerBytes.count + bundles[0].configBytes.count
-            let cache = try BundleCache(folder: folder.appending(path: "cache"), controlPlane: plane, maxBytes: Int64(size * 2 + size / 2)) {
+            let cache = try BundleCache(folder: folder.appending(path: "cache"), controlPlane: plane, maxBytes: Int64(size * 2 + 45_000)) {
                 clock.withLock { clock in
                     clock += 1
                     return clock

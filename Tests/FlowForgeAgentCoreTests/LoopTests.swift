@@ -157,7 +157,7 @@ import Testing
 
     @Test func `a lost lease ends the task and publishes no outcome`() async throws {
         try await withTemporaryFolder { folder in
-            let stage = try Stage(folder, task: Self.forever)
+            let stage = try Stage(folder, slots: 1, task: Self.forever)
             let assignment = stage.assignment()
             try await stage.running {
                 stage.assign(assignment)
@@ -165,7 +165,7 @@ import Testing
                 stage.plane.send(
                     .init(serverTime: .now, cancellations: [.init(attempt: assignment.attempt, lease: assignment.lease, reason: .leaseLost)]))
                 try await eventually { stage.busy.isEmpty }
-                try await eventually { stage.plane.state.withLock { $0.polls.last?.freeSlots == 2 } }
+                try await eventually { stage.plane.state.withLock { $0.polls.last?.freeSlots == 1 } }
             }
             #expect(stage.plane.ends.isEmpty)
         }
@@ -236,10 +236,12 @@ import Testing
     @Test func `an idle agent stops at once`() async throws {
         try await withTemporaryFolder { folder in
             let stage = try Stage(folder, task: Self.forever)
+            var stopped = ContinuousClock.now
             try await stage.running {
                 try await eventually { stage.plane.state.withLock { ($0.polls.last?.waitSeconds ?? 0) > 20 } }
-                try await Task.sleep(for: .milliseconds(50))
+                stopped = .now
             }
+            #expect(ContinuousClock.now - stopped < .seconds(10))
         }
     }
 
@@ -263,7 +265,7 @@ import Testing
         try await withTemporaryFolder { folder in
             let stage = try Stage(folder, task: Self.forever)
             stage.plane.state.withLock { $0.pollError = .refused(APIError(.agentRevoked, "gone"), status: 403) }
-            await #expect(throws: LinkError.self) { try await stage.running { try await Task.sleep(for: .seconds(60)) } }
+            await #expect(throws: LinkError.self) { try await stage.loop.run() }
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import Subprocess
 import Synchronization
 import Testing
@@ -18,7 +19,7 @@ import Testing
         let result = try await Subprocess.run(
             .name("systemd-analyze"), arguments: Arguments(arguments), output: .string(limit: 1 << 20),
             error: .string(limit: 1 << 20))
-        return (result.terminationStatus, result.standardOutput ?? "", result.standardError ?? "")
+        return (result.terminationStatus, result.standardOutput, result.standardError)
     }
 
     @Test(arguments: ["flowforge-agent", "flowforged"])
@@ -85,7 +86,7 @@ private struct NotifySocket: ~Copyable {
 
     func receive() -> String {
         var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT.rawValue))
+        let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT))
         return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
     }
 }

@@ -51,7 +51,7 @@ enum LinkFault {
                 "CERTIFICATE_VERIFY_FAILED",
                 "the server's certificate is not signed by a trusted authority; check ca_file, or join again"
             ),
-            ("failedToVerifyHostname", "the server's certificate is for another host name"),
+            ("failedToValidateHostname", "the server's certificate is for another host name"),
             ("unableToValidateCertificate", "the server's certificate is for another host name"),
             ("WRONG_VERSION_NUMBER", "the other side does not speak TLS; is this the agent API's port?"),
             ("CERTIFICATE_EXPIRED", "the server says that this agent's certificate has expired; join again"),

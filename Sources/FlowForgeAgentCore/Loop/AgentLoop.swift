@@ -37,7 +37,9 @@ struct AgentLoop: Service, ReportListener {
         }
 
         let state: Mutex<State>
+        /// A slot is free again.
         let wake = PollWake()
+        let stop = PollWake()
         init(slots: Int) { state = Mutex(State(board: AttemptBoard(slots: slots))) }
     }
 
@@ -72,6 +74,7 @@ struct AgentLoop: Service, ReportListener {
             }
         } onGracefulShutdown: {
             shared.state.withLock { $0.board.stop() }
+            shared.stop.fire()
             shared.wake.fire()
         }
     }
@@ -115,13 +118,11 @@ struct AgentLoop: Service, ReportListener {
         }
         return try await withThrowingTaskGroup(of: AgentAPI.PollResponse?.self) { group in
             group.addTask { try await controlPlane.poll(request) }
-            // A poll that offers slots may be bringing a task just now and is never ended; one that
-            // offers none can only miss what the next one is told again.
-            if request.freeSlots == 0 {
-                group.addTask {
-                    await shared.wake.wait()
-                    return nil
-                }
+            // A poll that offers slots may be bringing a task just now, so only a stop ends it (the
+            // task's first lease is short); one that offers none can only miss what is told again.
+            group.addTask {
+                await (request.freeSlots == 0 ? shared.wake : shared.stop).wait()
+                return nil
             }
             defer { group.cancelAll() }
             guard let first = try await group.next(), let response = first else {

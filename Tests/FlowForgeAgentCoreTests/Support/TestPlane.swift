@@ -114,7 +114,7 @@ final class TestPlane: RenewingLink {
 }
 
 /// A bundle with one task, `flow.task`, of engine `command`.
-func testBundle(_ word: String = "", timeout: String = "1m", in folder: URL) throws -> PackedBundle {
+func testBundle(_ word: String = "", padding: Int = 0, timeout: String = "1m", in folder: URL) throws -> PackedBundle {
     let source = folder.appending(path: "bundle-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: source, withIntermediateDirectories: true)
     try """
@@ -133,7 +133,7 @@ func testBundle(_ word: String = "", timeout: String = "1m", in folder: URL) thr
             timeout: \(timeout)
     """.write(to: source.appending(path: "flowforge.yaml"), atomically: true, encoding: .utf8)
     let script = source.appending(path: "run.sh")
-    try "#!/bin/sh\nexit 0\n".write(to: script, atomically: true, encoding: .utf8)
+    try "#!/bin/sh\nexit 0\n# \(String(repeating: "x", count: padding))\n".write(to: script, atomically: true, encoding: .utf8)
     chmod(script.path, 0o755)
     return try BundleBuilder.build(BundleFolder(source))
 }
