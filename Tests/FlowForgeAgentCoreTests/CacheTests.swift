@@ -48,7 +48,8 @@ import Testing
                 let plane = TestPlane()
                 plane.serve(good)
                 plane.state.withLock { $0.blobs[good.blobs[part].descriptor.digest] = evil.blobs[part].bytes + Data([0]) }
-                let cache = try BundleCache(folder: folder.appending(path: "cache\(part)"), controlPlane: plane, maxBytes: 1 << 30)
+                let cache = try BundleCache(
+                    folder: folder.appending(path: "cache\(part)"), controlPlane: plane, maxBytes: 1 << 30)
                 await #expect(throws: CacheError.self) { try await cache.with(good.digest) { _ in Issue.record("used") } }
                 // The honest bytes are taken afterwards.
                 plane.serve(good)
@@ -64,7 +65,9 @@ import Testing
             bundles.forEach { plane.serve($0) }
             let clock = Mutex(Date(timeIntervalSince1970: 1_000_000))
             let size = bundles[0].layerBytes.count + bundles[0].configBytes.count
-            let cache = try BundleCache(folder: folder.appending(path: "cache"), controlPlane: plane, maxBytes: Int64(size * 2 + 45_000)) {
+            let cache = try BundleCache(
+                folder: folder.appending(path: "cache"), controlPlane: plane, maxBytes: Int64(size * 2 + 45_000)
+            ) {
                 clock.withLock { clock in
                     clock += 1
                     return clock

@@ -36,7 +36,8 @@ import Testing
     /// Runs the service until `done`, then stops it as SIGTERM does.
     func running(_ renewal: CertificateRenewal, until done: @escaping () -> Bool) async throws {
         let group = ServiceGroup(
-            configuration: .init(services: [.init(service: renewal)], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+            configuration: .init(
+                services: [.init(service: renewal)], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
         async let ended: Void = group.run()
         try await eventually { done() }
         await group.triggerGracefulShutdown()

@@ -26,9 +26,12 @@ import Testing
         }
     }
 
-    func joining(_ url: URL, _ folder: URL, _ fingerprint: Fingerprint?, proxies: ProxyRules = .direct, force: Bool = false) -> Joining {
+    func joining(_ url: URL, _ folder: URL, _ fingerprint: Fingerprint?, proxies: ProxyRules = .direct, force: Bool = false)
+        -> Joining
+    {
         Joining(
-            settings: LinkSettings(url: url, proxies: proxies, connectTimeout: .seconds(5)), state: folder.appending(path: "state"),
+            settings: LinkSettings(url: url, proxies: proxies, connectTimeout: .seconds(5)),
+            state: folder.appending(path: "state"),
             token: Secret("planted-token"), pool: "local", name: "test", fingerprint: fingerprint, force: force)
     }
 
@@ -57,7 +60,8 @@ import Testing
             #expect(same.agent == identity.agent)
             #expect(desk.requests.withLock { $0.count } == 1)
 
-            guard case .joined(let other) = try await joining(server.url, folder, authority.fingerprint, force: true).join() else {
+            guard case .joined(let other) = try await joining(server.url, folder, authority.fingerprint, force: true).join()
+            else {
                 Issue.record("--force did nothing")
                 return
             }
@@ -162,7 +166,9 @@ import Testing
     @Test func `a grant for another key is not taken`() throws {
         let authority = try TestAuthority()
         let grant = try authority.grant(csr: SigningKey().request(name: "a"), agent: .make(), pool: "local")
-        #expect(throws: IdentityError.self) { try Identity(grant, key: SigningKey(), name: "a", url: URL(string: "https://x:1")!) }
+        #expect(throws: IdentityError.self) {
+            try Identity(grant, key: SigningKey(), name: "a", url: URL(string: "https://x:1")!)
+        }
     }
 
     @Test func `fingerprints are read as openssl prints them and as flowforged does`() throws {

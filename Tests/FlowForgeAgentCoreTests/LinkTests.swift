@@ -139,7 +139,9 @@ import Testing
         let proxy = try await TestProxy(credentials: "me:secret")
         let rules = ProxyRules(proxy: ProxyEndpoint("http://127.0.0.1:\(proxy.port)"), noProxy: "", proxiesLoopback: true)
         let error = await #expect(throws: LinkError.self) {
-            try await withLink(server, try authority.identity(url: server.url), proxies: rules) { _ = try await $0.poll(Self.poll) }
+            try await withLink(server, try authority.identity(url: server.url), proxies: rules) {
+                _ = try await $0.poll(Self.poll)
+            }
         }
         #expect(words(error).contains("407"))
         #expect(proxy.connects.count == 1)
@@ -181,7 +183,8 @@ import Testing
         ("badexample.com", 443, "example.com", true), ("EXAMPLE.com", 443, "example.COM", false),
         ("example.com.", 443, "example.com", false), ("example.com", 443, "*.example.com", false),
         ("example.com", 8443, "example.com:8443", false), ("example.com", 443, "example.com:8443", true),
-        ("example.com", 443, "a.org, b.org *", false), ("10.1.2.3", 443, "10.0.0.0/8", false), ("11.1.2.3", 443, "10.0.0.0/8", true),
+        ("example.com", 443, "a.org, b.org *", false), ("10.1.2.3", 443, "10.0.0.0/8", false),
+        ("11.1.2.3", 443, "10.0.0.0/8", true),
         ("10.1.2.3", 443, "10.1.2.3", false), ("10.1.2.3", 443, "10.1.2.3:443", false), ("10.1.2.3", 80, "10.1.2.3:443", true),
         ("2001:db8::1", 443, "2001:db8::/32", false), ("2001:db8::1", 443, "[2001:db8::1]:443", false),
         ("2001:db8::1", 443, "2001:0db8:0::1", false), ("127.0.0.1", 443, "", false), ("localhost", 443, "", false),

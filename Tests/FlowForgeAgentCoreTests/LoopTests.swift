@@ -77,7 +77,8 @@ import Testing
         func running(_ body: () async throws -> Void) async throws {
             let group = ServiceGroup(
                 configuration: .init(
-                    services: [.init(service: sender), .init(service: loop)], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+                    services: [.init(service: sender), .init(service: loop)],
+                    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
             async let ended: Void = group.run()
             do { try await body() } catch {
                 await group.triggerGracefulShutdown()
@@ -89,7 +90,9 @@ import Testing
         }
     }
 
-    static let forever: @Sendable (TaskWork, any TaskReporting) async throws -> Void = { _, _ in try await Task.sleep(for: .seconds(600)) }
+    static let forever: @Sendable (TaskWork, any TaskReporting) async throws -> Void = { _, _ in
+        try await Task.sleep(for: .seconds(600))
+    }
 
     @Test func `an assignment runs in a workspace of its own and its end is reported`() async throws {
         try await withTemporaryFolder { folder in
@@ -124,7 +127,11 @@ import Testing
             let gate = PollWake()
             let first = Mutex<ID<Attempt>?>(nil)
             let stage = try Stage(folder) { work, _ in
-                if first.withLock({ $0 == work.assignment.attempt }) { await gate.wait() } else { try await Task.sleep(for: .seconds(600)) }
+                if first.withLock({ $0 == work.assignment.attempt }) {
+                    await gate.wait()
+                } else {
+                    try await Task.sleep(for: .seconds(600))
+                }
             }
             let (a, b) = (stage.assignment(), stage.assignment())
             first.withLock { $0 = a.attempt }
@@ -137,7 +144,8 @@ import Testing
                 try await eventually { stage.plane.state.withLock { $0.polls.last?.freeSlots == 1 } }
                 // Well before the parked poll would have come back by itself.
                 #expect(ContinuousClock.now - begin < .seconds(10))
-                stage.plane.send(.init(serverTime: .now, cancellations: [.init(attempt: b.attempt, lease: b.lease, reason: .runCancelled)]))
+                stage.plane.send(
+                    .init(serverTime: .now, cancellations: [.init(attempt: b.attempt, lease: b.lease, reason: .runCancelled)]))
                 try await eventually { stage.plane.ends.count == 2 }
             }
             #expect(stage.plane.ends.map(\.outcome) == [.succeeded, .cancelled])
@@ -163,7 +171,9 @@ import Testing
                 stage.assign(assignment)
                 try await eventually { stage.busy.count == 1 }
                 stage.plane.send(
-                    .init(serverTime: .now, cancellations: [.init(attempt: assignment.attempt, lease: assignment.lease, reason: .leaseLost)]))
+                    .init(
+                        serverTime: .now,
+                        cancellations: [.init(attempt: assignment.attempt, lease: assignment.lease, reason: .leaseLost)]))
                 try await eventually { stage.busy.isEmpty }
                 try await eventually { stage.plane.state.withLock { $0.polls.last?.freeSlots == 1 } }
             }
@@ -274,7 +284,9 @@ import Testing
             let stage = try Stage(folder) { _, reporting in
                 for step in 1...30 { try await reporting.progress(.init(step: step, steps: 30, label: "x")) }
             }
-            stage.plane.state.withLock { $0.reportErrors = [.timedOut, .unreachable("x"), .refused(APIError(.busy, "x"), status: 503)] }
+            stage.plane.state.withLock {
+                $0.reportErrors = [.timedOut, .unreachable("x"), .refused(APIError(.busy, "x"), status: 503)]
+            }
             try await stage.running {
                 stage.assign(stage.assignment())
                 try await eventually { stage.plane.ends.count == 1 }
@@ -353,7 +365,9 @@ import Testing
                     let block = [UInt8](repeating: 1, count: 4096)
                     while write(descriptor, block, block.count) > 0 {}
                     close(descriptor)
-                    for _ in 0..<50 { try await reporting.progress(.init(step: 2, steps: 2, label: String(repeating: "x", count: 1000))) }
+                    for _ in 0..<50 {
+                        try await reporting.progress(.init(step: 2, steps: 2, label: String(repeating: "x", count: 1000)))
+                    }
                 }
                 try await stage.running {
                     stage.assign(stage.assignment())

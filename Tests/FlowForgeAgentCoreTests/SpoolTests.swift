@@ -7,7 +7,8 @@ import Testing
 @Suite struct SpoolTests {
     static func log(_ text: String) -> EventDraft {
         EventDraft(
-            at: Date(timeIntervalSince1970: 1), attempt: .make(), body: .log(.init(offset: 0, lines: [.init(at: .now, stream: .stdout, text: text)])))
+            at: Date(timeIntervalSince1970: 1), attempt: .make(),
+            body: .log(.init(offset: 0, lines: [.init(at: .now, stream: .stdout, text: text)])))
     }
     static func progress(_ label: String) -> EventDraft {
         EventDraft(at: Date(timeIntervalSince1970: 1), body: .progress(.init(step: 1, steps: 1, label: label)))

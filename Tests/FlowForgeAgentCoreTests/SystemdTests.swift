@@ -4,13 +4,13 @@ import Subprocess
 import Synchronization
 import Testing
 
+@testable import FlowForgeAgentCore
+
 #if canImport(System)
     import System
 #else
     import SystemPackage
 #endif
-
-@testable import FlowForgeAgentCore
 
 @Suite struct SystemdTests {
     static let units = ConfigurationTests.root.appending(path: "systemd")

@@ -78,6 +78,7 @@ struct TestAuthority: Sendable {
     func identity(url: URL, life: Double = 3600) throws -> Identity {
         let key = SigningKey()
         return try Identity(
-            try grant(csr: key.request(name: "test"), agent: .make(), pool: "local", life: life), key: key, name: "test", url: url)
+            try grant(csr: key.request(name: "test"), agent: .make(), pool: "local", life: life), key: key, name: "test", url: url
+        )
     }
 }

@@ -147,7 +147,8 @@ final class TestProxy: Sendable {
             let given = lines.first { $0.lowercased().hasPrefix("proxy-authorization:") }?.dropFirst("proxy-authorization:".count)
                 .trimmingCharacters(in: .whitespaces)
             guard wanted == nil || wanted == given else {
-                let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"
+                let refusal =
+                    "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"
                 context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: refusal)), promise: nil)
                 context.close(promise: nil)
                 return
@@ -174,7 +175,9 @@ final class TestProxy: Sendable {
         typealias InboundIn = ByteBuffer
         private let other: any Channel
         init(_ other: any Channel) { self.other = other }
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) { other.writeAndFlush(unwrapInboundIn(data), promise: nil) }
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            other.writeAndFlush(unwrapInboundIn(data), promise: nil)
+        }
         func channelInactive(context: ChannelHandlerContext) { other.close(promise: nil) }
     }
 }
