@@ -24,12 +24,18 @@ public enum DurableFile {
         let partial = url.deletingLastPathComponent().appending(
             path: ".\(url.lastPathComponent).\(UInt64.random(in: 0...UInt64.max)).partial")
         try create(partial, contents: contents, mode: mode)
-        guard rename(partial.path, url.path) == 0 else {
-            let failure = failure("rename to", url)
+        do {
+            try move(partial, to: url)
+        } catch {
             unlink(partial.path)
-            throw failure
+            throw error
         }
-        try syncFolder(url.deletingLastPathComponent())
+    }
+
+    /// Gives a file that is on disk already another name, in the place of what has that name, durably.
+    public static func move(_ source: URL, to target: URL) throws {
+        guard rename(source.path, target.path) == 0 else { throw failure("rename to", target) }
+        try syncFolder(target.deletingLastPathComponent())
     }
 
     /// A new file, synced; fails where anything, a symbolic link too, is there already. Nothing is

@@ -29,3 +29,15 @@ struct ExampleTests {
         for task in flow.tasks where task.layer == .silver { #expect(task.inputs.allSatisfy { $0.layer != .gold }) }
     }
 }
+
+struct DocumentTests {
+    @Test func `the manifest in docs/bundle·md is valid`() throws {
+        let text = try String(contentsOf: Sample.root.appending(path: "docs/bundle.md"), encoding: .utf8)
+        let start = try #require(text.firstRange(of: "```yaml\nbundle:"))
+        let rest = text[start.lowerBound...].dropFirst("```yaml\n".count)
+        let manifest = String(rest[..<(try #require(rest.firstRange(of: "```")).lowerBound)])
+        let sql = "SELECT id, amount, at FROM bronze.orders"
+        #expect(manifest.contains(sql))
+        #expect(Sample.problems([Sample.file("flowforge.yaml", manifest), Sample.file("sql/orders.sql", sql)]) == [])
+    }
+}

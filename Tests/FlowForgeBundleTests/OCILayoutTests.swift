@@ -78,9 +78,14 @@ struct OCILayoutTests {
                 #expect(reason() == .digestMismatch)
                 try blob.bytes.dropLast().write(to: file)
                 #expect(reason() == .digestMismatch)
+                try layout.write(blob.bytes)
+                #expect(reason() == nil)
                 try FileManager.default.removeItem(at: file)
                 #expect(reason() == .missingBlob)
-                try layout.write(blob.bytes)
+                let upload = folder.appending(path: "upload")
+                try blob.bytes.write(to: upload)
+                try layout.adopt(upload, digest: blob.descriptor.digest)
+                #expect(!FileManager.default.fileExists(atPath: upload.path))
                 #expect(reason() == nil)
             }
         }

@@ -29,8 +29,9 @@ public struct Manifest: Hashable, Sendable, Codable {
     }
 
     /// What SQL sees through `getvariable` beside parameters and variables; none of them may have
-    /// such a name. `run_time` (TIMESTAMPTZ) is when the run was created, the same in every retry.
-    public static let builtInVariables = ["run_time"]
+    /// such a name. `run_time` (TIMESTAMPTZ) is when the run was created, the same in every retry;
+    /// `run_id` (VARCHAR) is the run.
+    public static let builtInVariables = ["run_id", "run_time"]
 }
 
 public struct FlowSpec: Hashable, Sendable, Codable {

@@ -40,25 +40,26 @@ public struct OCILayout: Hashable, Sendable {
         file(of: digest).map { FileManager.default.fileExists(atPath: $0.path) } ?? false
     }
 
-    /// Stores a blob under its digest. Storing it again changes nothing.
+    /// Stores a blob under its digest. Storing it again changes nothing, unless what is there was
+    /// damaged, which it repairs.
     @discardableResult
     public func write(_ blob: Data) throws(BundleRefusal) -> String {
         let digest = ContentDigest.of(blob)
-        guard let file = file(of: digest), !contains(digest) else { return digest }
+        guard let file = file(of: digest) else { return digest }
+        if contains(digest), let stored = try? ContentDigest.ofFile(at: file), stored.digest == digest { return digest }
         try Self.storing("store the blob \(digest)") { try DurableFile.replace(file, contents: blob) }
         return digest
     }
 
     /// Takes over a file (of the same file system, already synced to disk) whose digest the caller
-    /// has just computed while writing it.
+    /// has just computed while writing it. It takes the place of a blob that is there already, which
+    /// has the same bytes or was damaged.
     public func adopt(_ upload: URL, digest: String) throws(BundleRefusal) {
         guard let file = file(of: digest) else {
             throw BundleRefusal(.malformed, "'\(digest.prefix(80))' is not a digest (sha256:<64 hexadecimal digits>)")
         }
         try Self.storing("store the blob \(digest)") {
-            if contains(digest) { return try FileManager.default.removeItem(at: upload) }
-            try FileManager.default.moveItem(at: upload, to: file)
-            try DurableFile.syncFolder(blobs)
+            try DurableFile.move(upload, to: file)
         }
     }
 

@@ -178,22 +178,23 @@ def compare(what, found, wanted):
 # Bronze: everything readable, once.
 for table, rows in [("flights", flights), ("weather", readings), ("planes", planes), ("airports", airports),
                     ("airlines", airlines)]:
-    check(f"bronze.{table} rows", lake("SELECT count(*) AS n FROM t;".replace("t;", f"bronze_{table};"), f"bronze.{table}")[0][0],
-          len(rows))
+    check(f"bronze.{table} rows", lake(f"SELECT count(*) AS n FROM bronze_{table};", f"bronze.{table}")[0][0], len(rows))
 check("raw rows that cannot be read", bad_flights + bad_readings + bad_planes, 9)
 check("raw flights that can", len(flights), 336776 + 5)
 check("audit columns of bronze.flights", lake(
     "SELECT count(*) AS n, count(_ingested_at) AS i, count(_row_number) AS r, count(_run_id) AS u, "
     "count(DISTINCT _source_file) AS f FROM bronze_flights;", "bronze.flights")[0], (len(flights),) * 4 + (2,))
 
+check("quarantined flights, each with a reason", lake(
+    f"SELECT count(_reason) AS n FROM read_parquet('{LAKE}/bronze/flights/quarantine/**/*.parquet', union_by_name = true);")[0][0],
+    bad_flights)
+
 # Silver: deduplicated, corrected, conformed.
-check("silver.flights", lake(
+silver = lake(
     "SELECT count(*) AS n, count(DISTINCT flight_id) AS d, sum(is_cancelled::INT) AS c, sum(is_diverted::INT) AS v, "
     "sum(arrival_delay_minutes) AS a, sum(departure_delay_minutes) AS p, sum(distance_miles) AS m FROM silver_flights;",
-    "silver.flights")[0] and tuple(map(int, lake(
-        "SELECT count(*) AS n, count(DISTINCT flight_id) AS d, sum(is_cancelled::INT) AS c, sum(is_diverted::INT) AS v, "
-        "sum(arrival_delay_minutes) AS a, sum(departure_delay_minutes) AS p, sum(distance_miles) AS m FROM silver_flights;",
-        "silver.flights")[0])), expected(
+    "silver.flights")[0]
+check("silver.flights: rows, keys, cancelled, diverted, sums of delays and distance", tuple(map(int, silver)), expected(
     "SELECT count(*), count(*), sum(dep_time IS NULL), sum(dep_time IS NOT NULL AND arr_delay IS NULL), sum(arr_delay), "
     "sum(dep_delay), sum(distance) FROM flight")[0])
 check("the corrected flight's delay", lake(
