@@ -128,7 +128,7 @@ let package = Package(
                 "FlowForgeGovernance", "FlowForgeStore", "FlowForgeBundle", "FlowForgeClient", "FlowForgeAgentCore",
                 "FlowForgeDomain", "FlowForgeProtocol",
             ],
-            uses: [crypto, httpClient, lifecycle, logging, nioCore, nioSSL, subprocess, system, x509]),
+            uses: [asn1, crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioSSL, subprocess, system, x509]),
         tests("FlowForgeProtocolTests", needs: ["FlowForgeProtocol"]),
         tests("FlowForgeDomainTests", needs: ["FlowForgeDomain", "FlowForgeProtocol"]),
         tests(
@@ -144,7 +144,7 @@ let package = Package(
                 "FlowForgeProtocol",
             ], uses: [logging]),
         tests(
-            "FlowForgeFleetTests", needs: ["FlowForgeFleet", "FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"],
+            "FlowForgeFleetTests", needs: ["FlowForgeFleet", "FlowForgeTestSupport", "FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [crypto, logging, x509, asn1]),
         tests(
             "FlowForgeReleasesTests",
@@ -154,7 +154,7 @@ let package = Package(
             "FlowForgeServerTests",
             needs: [
                 "FlowForgeServer", "FlowForgeTestSupport", "FlowForgeClient", "FlowForgeStore", "FlowForgeProtocol",
-                "FlowForgeBundle", "FlowForgeDomain",
+                "FlowForgeBundle", "FlowForgeDomain", "FlowForgeFleet", "FlowForgeGovernance",
             ],
             uses: [crypto, httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, system, x509, asn1]),
         tests(

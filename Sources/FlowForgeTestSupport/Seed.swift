@@ -1,1 +1,0 @@
-let seed = 0
