@@ -1,0 +1,143 @@
+import Foundation
+import Subprocess
+import SystemPackage
+import Testing
+
+/// A control plane and an agent as separate processes of this build, on loopback, in one folder.
+struct Installation: Sendable {
+    let folder: URL
+    let agentPort: Int
+    let operatorPort: Int
+
+    var control: URL { folder.appending(path: "control") }
+    var lake: URL { folder.appending(path: "lake") }
+    var agentState: URL { folder.appending(path: "agent") }
+
+    /// `flowforge …` as a logged-in owner.
+    func flowforge(_ arguments: String...) async throws -> CommandResult {
+        try await run(
+            Checkout.programs.appending(path: "flowforge").path, arguments,
+            environment: ["XDG_CONFIG_HOME": folder.appending(path: "config").path, "NO_COLOR": "1"])
+    }
+
+    /// The same, which must succeed.
+    @discardableResult
+    func mustFlowforge(_ arguments: String...) async throws -> CommandResult {
+        let result = try await run(
+            Checkout.programs.appending(path: "flowforge").path, arguments,
+            environment: ["XDG_CONFIG_HOME": folder.appending(path: "config").path, "NO_COLOR": "1"])
+        try #require(result.status == 0, "flowforge \(arguments.joined(separator: " ")): \(result)")
+        return result
+    }
+
+    /// Runs `body` while `flowforged` serves and the command line is logged in to it. Ends both with
+    /// SIGTERM, and requires that they end well.
+    static func run<Result: Sendable>(_ body: @Sendable @escaping (Installation) async throws -> Result) async throws -> Result {
+        try await withTemporaryFolder { folder in
+            let (agentPort, operatorPort) = try freePorts()
+            let it = Installation(folder: folder, agentPort: agentPort, operatorPort: operatorPort)
+            let made = try await Suites.run(
+                Checkout.programs.appending(path: "flowforged").path,
+                [
+                    "init", "--data", it.control.path, "--agent-listen", "127.0.0.1:\(agentPort)", "--operator-listen",
+                    "127.0.0.1:\(operatorPort)", "--token-file", folder.appending(path: "token").path,
+                ])
+            try #require(made.status == 0, "\(made)")
+            return try await daemon(
+                "flowforged", ["serve", "--config", it.control.appending(path: "flowforged.yaml").path], in: folder
+            ) {
+                try await it.mustFlowforge(
+                    "login", "--url", "https://127.0.0.1:\(operatorPort)", "--token-file", folder.appending(path: "token").path,
+                    "--ca-file", it.control.appending(path: "ca.pem").path)
+                return try await body(it)
+            }
+        }
+    }
+
+    /// Joins an agent of pool `local` and runs `body` while it polls. `url` is where it dials, the
+    /// control plane itself unless something stands between them.
+    func withAgent<Result: Sendable>(
+        url: String? = nil, _ body: @Sendable @escaping () async throws -> Result
+    ) async throws -> Result {
+        let grant = try await mustFlowforge("agent", "token", "create", "--pool", "local", "--ttl", "10m", "--uses", "1", "--json")
+        let fields = try #require(JSONSerialization.jsonObject(with: Data(grant.output.utf8)) as? [String: Any])
+        let joined = try await Suites.run(
+            Checkout.programs.appending(path: "flowforge-agent").path,
+            [
+                "join", "--url", "https://127.0.0.1:\(agentPort)", "--ca-fingerprint", try #require(fields["caFingerprint"] as? String),
+                "--pool", "local", "--name", "suite", "--state-dir", agentState.path,
+            ], environment: ["FLOWFORGE_JOIN_TOKEN": try #require(fields["token"] as? String)])
+        try #require(joined.status == 0, "\(joined)")
+        let configuration = folder.appending(path: "agent.yaml")
+        try """
+        control_plane:
+          url: \(url ?? "https://127.0.0.1:\(agentPort)")
+        state_dir: \(agentState.path)
+        lake:
+          root: \(lake.path)
+        slots: 2
+        engines:
+          duckdb:
+            executable: \(Checkout.duckdb)
+        """.write(to: configuration, atomically: true, encoding: .utf8)
+        return try await Self.daemon("flowforge-agent", ["run", "--config", configuration.path], in: folder, body)
+    }
+
+    private static func daemon<Result: Sendable>(
+        _ program: String, _ arguments: [String], in folder: URL, _ body: @Sendable @escaping () async throws -> Result
+    ) async throws -> Result {
+        let socket = try NotifySocket(folder.appending(path: "\(program).sock").path)
+        let log = folder.appending(path: "\(program).log")
+        let output = try FileDescriptor.open(
+            FilePath(log.path), .writeOnly, options: [.create, .append], permissions: [.ownerReadWrite])
+        defer { try? output.close() }
+        var options = PlatformOptions()
+        options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(40))]
+        let result = try await Subprocess.run(
+            .path(FilePath(Checkout.programs.appending(path: program).path)), arguments: Arguments(arguments),
+            environment: .inherit.updating(["NOTIFY_SOCKET": socket.path]), platformOptions: options, input: .none,
+            output: .fileDescriptor(output, closeAfterSpawningProcess: false),
+            error: .fileDescriptor(output, closeAfterSpawningProcess: false)
+        ) { execution -> Swift.Result<Result, any Error> in
+            let outcome: Swift.Result<Result, any Error>
+            do {
+                try await socket.ready()
+                outcome = .success(try await body())
+            } catch {
+                outcome = .failure(error)
+            }
+            try execution.send(signal: .terminate)
+            return outcome
+        }
+        let said = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
+        #expect(result.terminationStatus == .exited(0), "\(program) ended with \(result.terminationStatus)\n\(said.suffix(2000))")
+        do {
+            return try result.closureResult.get()
+        } catch {
+            Issue.record("\(program) said:\n\(said.suffix(3000))")
+            throw error
+        }
+    }
+
+    /// Two ports that nobody listened on a moment ago.
+    private static func freePorts() throws -> (Int, Int) {
+        func port() throws -> (Int32, Int) {
+            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_addr.s_addr = inet_addr("127.0.0.1")
+            var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let failed = withUnsafeMutablePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(descriptor, $0, size) != 0 || getsockname(descriptor, $0, &size) != 0
+                }
+            }
+            guard !failed else { throw NotifySocket.Failure(description: "no free port") }
+            return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
+        }
+        let (first, second) = (try port(), try port())
+        close(first.0)
+        close(second.0)
+        return (first.1, second.1)
+    }
+}
