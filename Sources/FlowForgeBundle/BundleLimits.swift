@@ -4,6 +4,8 @@ public enum BundleLimits {
     public static let fileBytes = 16 << 20
     public static let totalBytes = 256 << 20
     public static let files = 10_000
+    /// Of one flow.
+    public static let tasks = 1000
     /// Of the OCI manifest, and of the config blob (the manifest as JSON).
     public static let ociManifestBytes = 64 << 10
     public static let configBytes = 8 << 20

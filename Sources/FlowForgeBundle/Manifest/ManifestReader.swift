@@ -73,9 +73,16 @@ final class ManifestReader {
             if tasks.isEmpty, flow["tasks"].map({ !$0.isNull }) ?? false {
                 yaml.report("\(what) has no task", hint: "a flow has at least one", at: flow.position(of: "tasks"))
             }
+            if tasks.count > BundleLimits.tasks {
+                yaml.report(
+                    "\(what) has \(tasks.count) tasks", hint: "at most \(BundleLimits.tasks) are allowed; make it several flows",
+                    at: flow.position(of: "tasks"))
+            }
             return FlowSpec(
                 name: entry.key, description: flow.text("description") ?? "",
-                tasks: tasks.compactMap { task($0, of: entry.key, limits) }.sorted { $0.name < $1.name })
+                tasks: tasks.prefix(BundleLimits.tasks).compactMap { task($0, of: entry.key, limits) }.sorted {
+                    $0.name < $1.name
+                })
         }
         .sorted { $0.name < $1.name }
     }

@@ -27,7 +27,7 @@ extension ManifestRules {
                 at: .part(flow, task.name, "inputs"))
         }
         for (index, input) in task.inputs.enumerated() where !outputs.contains(input) && !manifest.external.contains(input) {
-            let nearest = Spelling.nearest(input.description, among: outputs.map(\.description).sorted())
+            let nearest = self.nearest(input.description, among: outputs.lazy.map(\.description))
             report(
                 "no task of this bundle writes \(input)",
                 hint: nearest.map { "did you mean '\($0)'?" } ?? "if another bundle writes it, list it under 'external'",
@@ -90,7 +90,7 @@ extension ManifestRules {
             return nil
         }
         guard let file = files[path] else {
-            let nearest = Spelling.nearest(path, among: files.keys.sorted())
+            let nearest = self.nearest(path, among: files.keys)
             report("the bundle has no file '\(path)'", hint: nearest.map { "did you mean '\($0)'?" } ?? "add it", at: place)
             return nil
         }
@@ -104,7 +104,7 @@ extension ManifestRules {
         for fault in scan.faults { report(fault.message, hint: fault.hint, at: position ?? fault.position, in: file) }
         let names = (manifest.parameters + manifest.variables).map(\.name) + Manifest.builtInVariables
         for variable in scan.variables where !names.contains(variable.name) {
-            let nearest = Spelling.nearest(variable.name, among: names).map { "did you mean '\($0)'?" }
+            let nearest = self.nearest(variable.name, among: names).map { "did you mean '\($0)'?" }
             report(
                 "getvariable('\(variable.name.prefix(80))') asks for what is no parameter or variable",
                 hint: nearest ?? "there are: \(names.joined(separator: ", "))", at: position ?? variable.position, in: file)
@@ -122,7 +122,7 @@ extension ManifestRules {
         }
         func unknown(_ name: String, _ noun: String, _ specs: [ParameterSpec]) {
             guard !specs.contains(where: { $0.name == name }) else { return }
-            let nearest = Spelling.nearest(name, among: specs.map(\.name)).map { "did you mean '\($0)'?" }
+            let nearest = self.nearest(name, among: specs.map(\.name)).map { "did you mean '\($0)'?" }
             report(
                 "'\(text.prefix(80))' refers to no \(noun): '\(name)'", hint: nearest ?? "declare it under '\(noun)s'", at: place)
         }
@@ -191,7 +191,7 @@ extension ManifestRules {
         guard let source = task.source else { return }
         let known = (source.columns.map(\.name) + ManifestReader.auditColumns)
         for column in columns where !known.contains(where: { $0.lowercased() == column.lowercased() }) {
-            let nearest = Spelling.nearest(column, among: known).map { "did you mean '\($0)'?" }
+            let nearest = self.nearest(column, among: known).map { "did you mean '\($0)'?" }
             report("the source has no column '\(column)'", hint: nearest ?? "declare it under 'columns' of the source", at: place)
         }
     }

@@ -48,6 +48,11 @@ struct ManifestRules {
                 hint: hint))
     }
 
+    /// A guess for a hint. It costs time for each candidate, so only the first hundred problems get one.
+    func nearest(_ name: String, among candidates: some Sequence<String>) -> String? {
+        found.count < 100 ? Spelling.nearest(name, among: candidates) : nil
+    }
+
     /// SQL sees parameters, variables and ours in one space of names.
     private mutating func checkBindings() {
         let parameters = Set(manifest.parameters.map(\.name))
