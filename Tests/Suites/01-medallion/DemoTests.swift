@@ -6,7 +6,7 @@ import Testing
     @Test(.timeLimit(.minutes(5))) func `the demo goes from raw files to gold tables, and its figures are right`() async throws {
         try await withTemporaryFolder { folder in
             let demo = folder.appending(path: "demo")
-            let result = try await run(
+            let result = try await execute(
                 Checkout.root.appending(path: "Examples/demo").path,
                 environment: ["FLOWFORGE_BIN": Checkout.programs.path, "DEMO_DIR": demo.path, "NO_COLOR": "1"])
             try #require(result.status == 0, "\(result)")
@@ -22,7 +22,7 @@ import Testing
             #expect(processes(mentioning: folder.path).isEmpty)
 
             // The figures, computed from the raw CSVs by another tool.
-            let verified = try await run(
+            let verified = try await execute(
                 Checkout.python,
                 [
                     Checkout.root.appending(path: "Tests/Suites/01-medallion/verify_nyc.py").path,
@@ -37,7 +37,7 @@ import Testing
         try await withTemporaryFolder { folder in
             let demo = folder.appending(path: "demo")
             // `timeout` sends the same signal that a terminal sends to the script's process group.
-            let result = try await run(
+            let result = try await execute(
                 "timeout",
                 ["--signal=INT", "--kill-after=40", "4", Checkout.root.appending(path: "Examples/demo").path],
                 environment: ["FLOWFORGE_BIN": Checkout.programs.path, "DEMO_DIR": demo.path])

@@ -13,7 +13,7 @@ struct CommandResult: Sendable, CustomStringConvertible {
 }
 
 /// Runs a program to its end; cancelling the calling task ends it and its children.
-func run(
+func execute(
     _ program: String, _ arguments: [String] = [], environment: [String: String] = [:], in folder: URL? = nil,
     input: String = ""
 ) async throws -> CommandResult {

@@ -15,7 +15,7 @@ struct Installation: Sendable {
 
     /// `flowforge …` as a logged-in owner.
     func flowforge(_ arguments: String...) async throws -> CommandResult {
-        try await run(
+        try await execute(
             Checkout.programs.appending(path: "flowforge").path, arguments,
             environment: ["XDG_CONFIG_HOME": folder.appending(path: "config").path, "NO_COLOR": "1"])
     }
@@ -23,7 +23,7 @@ struct Installation: Sendable {
     /// The same, which must succeed.
     @discardableResult
     func mustFlowforge(_ arguments: String...) async throws -> CommandResult {
-        let result = try await run(
+        let result = try await execute(
             Checkout.programs.appending(path: "flowforge").path, arguments,
             environment: ["XDG_CONFIG_HOME": folder.appending(path: "config").path, "NO_COLOR": "1"])
         try #require(result.status == 0, "flowforge \(arguments.joined(separator: " ")): \(result)")
@@ -32,11 +32,11 @@ struct Installation: Sendable {
 
     /// Runs `body` while `flowforged` serves and the command line is logged in to it. Ends both with
     /// SIGTERM, and requires that they end well.
-    static func run<Result: Sendable>(_ body: @Sendable @escaping (Installation) async throws -> Result) async throws -> Result {
+    static func up<Result: Sendable>(_ body: @Sendable @escaping (Installation) async throws -> Result) async throws -> Result {
         try await withTemporaryFolder { folder in
             let (agentPort, operatorPort) = try freePorts()
             let it = Installation(folder: folder, agentPort: agentPort, operatorPort: operatorPort)
-            let made = try await Suites.run(
+            let made = try await execute(
                 Checkout.programs.appending(path: "flowforged").path,
                 [
                     "init", "--data", it.control.path, "--agent-listen", "127.0.0.1:\(agentPort)", "--operator-listen",
@@ -59,12 +59,14 @@ struct Installation: Sendable {
     func withAgent<Result: Sendable>(
         url: String? = nil, _ body: @Sendable @escaping () async throws -> Result
     ) async throws -> Result {
-        let grant = try await mustFlowforge("agent", "token", "create", "--pool", "local", "--ttl", "10m", "--uses", "1", "--json")
+        let grant = try await mustFlowforge(
+            "agent", "token", "create", "--pool", "local", "--ttl", "10m", "--uses", "1", "--json")
         let fields = try #require(JSONSerialization.jsonObject(with: Data(grant.output.utf8)) as? [String: Any])
-        let joined = try await Suites.run(
+        let joined = try await execute(
             Checkout.programs.appending(path: "flowforge-agent").path,
             [
-                "join", "--url", "https://127.0.0.1:\(agentPort)", "--ca-fingerprint", try #require(fields["caFingerprint"] as? String),
+                "join", "--url", "https://127.0.0.1:\(agentPort)", "--ca-fingerprint",
+                try #require(fields["caFingerprint"] as? String),
                 "--pool", "local", "--name", "suite", "--state-dir", agentState.path,
             ], environment: ["FLOWFORGE_JOIN_TOKEN": try #require(fields["token"] as? String)])
         try #require(joined.status == 0, "\(joined)")
