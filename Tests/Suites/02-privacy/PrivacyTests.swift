@@ -143,12 +143,12 @@ import Testing
             error: .string(limit: 1 << 20)
         ) { execution -> Result<Void, any Error> in
             do {
-                var first: String?
+                var first = ""
                 for try await line in execution.standardOutput.strings() {
-                    first = line
+                    first = line.trimmingCharacters(in: .whitespacesAndNewlines)
                     break
                 }
-                let port = try #require(Int(try #require(first).trimmingCharacters(in: .whitespacesAndNewlines)))
+                let port = try #require(Int(first))
                 try await body(port)
                 try await execution.standardInputWriter.finish()
                 return .success(())
