@@ -36,7 +36,7 @@ struct RunCommand: AsyncParsableCommand {
         } catch let status as ExitCode {
             throw status
         } catch let fault as AgentFault {
-            throw fail(fault, ExitStatus.refused)
+            throw fail(fault, fault.isRefusal ? ExitStatus.refused : ExitStatus.configuration)
         } catch let error as IdentityError {
             throw fail(error, ExitStatus.refused)
         } catch {

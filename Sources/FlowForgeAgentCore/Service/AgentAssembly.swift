@@ -145,6 +145,14 @@ public enum AgentFault: Error, CustomStringConvertible {
     case noEngine([String])
     case refused(LinkError)
 
+    /// By the control plane, rather than something wrong with this machine.
+    public var isRefusal: Bool {
+        switch self {
+        case .expired, .refused: true
+        case .otherPool, .noEngine: false
+        }
+    }
+
     public var description: String {
         switch self {
         case .otherPool(let configured, let joined):
