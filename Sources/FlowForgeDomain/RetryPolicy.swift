@@ -23,7 +23,7 @@ public struct RetryPolicy: Hashable, Sendable {
 
     public init(retries: Int, delaySeconds: Double) {
         self.retries = max(0, retries)
-        self.delaySeconds = max(0, delaySeconds)
+        self.delaySeconds = delaySeconds.isNaN ? 0 : max(0, min(delaySeconds, Self.longestDelay))
     }
 
     /// `failures` counts this failure too, and neither lost attempts nor cancelled ones.

@@ -34,7 +34,7 @@ public struct Dispatcher: Sendable {
     public func poll(_ request: AgentAPI.PollRequest, from agent: AgentIdentity) async throws -> AgentAPI.PollResponse {
         let request = try checked(request)
         let clock = ContinuousClock()
-        let end = clock.now.advanced(by: min(.seconds(request.waitSeconds), AgentAPI.longestPoll))
+        let end = clock.now.advanced(by: .seconds(request.waitSeconds))
         let engines = request.freeSlots > 0 ? Set(request.engines.map(\.name)) : []
         let ticket = wakeUps.ticket(.poll(agent: agent.id, pool: agent.pool, engines: engines))
         defer { ticket.close() }
@@ -44,7 +44,7 @@ public struct Dispatcher: Sendable {
             let answer = try await store.write { session in
                 try PollAnswer(request: request, agent: agent, settings: settings, wakeUps: wakeUps, session: session)
             }
-            ticket.looked()
+            if answer.couldClaim { ticket.looked() }
             log(answer.response, agent)
             let left = clock.now.duration(to: end)
             if answer.isNews || mustAnswer || left <= .zero { return answer.response }
@@ -74,7 +74,8 @@ public struct Dispatcher: Sendable {
         }
         var request = request
         request.freeSlots = max(0, min(request.freeSlots, Self.mostAssignments))
-        request.waitSeconds = request.waitSeconds.isFinite ? max(0, request.waitSeconds) : 0
+        let wait = request.waitSeconds
+        request.waitSeconds = wait.isNaN ? 0 : max(0, min(wait, AgentAPI.longestPoll.seconds))
         return request
     }
 

@@ -8,6 +8,8 @@ struct PollAnswer: Sendable {
     private(set) var response: AgentAPI.PollResponse
     /// Whether the agent should hear it now rather than at the end of its poll.
     private(set) var isNews = false
+    /// Whether the agent could have been given a task; if not, a ready task needs another.
+    private(set) var couldClaim = false
 
     init(
         request: AgentAPI.PollRequest, agent: AgentIdentity, settings: OrchestrationSettings, wakeUps: WakeUps,
@@ -23,6 +25,7 @@ struct PollAnswer: Sendable {
         response.publications = try session.publications.offer(
             pool: agent.pool, delay: settings.publicationGrace, limit: 100)
         if standing == .active {
+            couldClaim = true
             try claim(
                 upTo: request.freeSlots, engines: request.engines.map(\.name), agent: agent, settings: settings,
                 session: session, wakes: &wakes)

@@ -124,7 +124,8 @@ struct ReportBatch {
 
     /// Lines that are there already are left out, and lines that are missing are told of in their place.
     private mutating func store(_ chunk: AgentAPI.LogChunk, of attempt: AttemptRow) throws {
-        let offset = max(0, chunk.offset)
+        // No log is longer; and a number that is made up must not overflow those that are counted.
+        let offset = max(0, min(chunk.offset, 1 << 48))
         let known = max(0, attempt.logLines - offset)
         var lines = chunk.lines.dropFirst(Int(min(known, Int64(chunk.lines.count)))).map { line in
             var line = line

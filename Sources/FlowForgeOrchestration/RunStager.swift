@@ -67,7 +67,7 @@ struct RunStager {
     /// Ends the run if none of its tasks is open. `run.state` must be what is stored.
     mutating func settle(_ run: RunRow) throws {
         var lifecycle = run.lifecycle
-        guard let final = lifecycle.settle(tasks: try session.tasks.list(run: run.id).map(\.state)) else { return }
+        guard let final = lifecycle.settle(tasks: try session.tasks.states(run: run.id)) else { return }
         try session.runs.move(run.id, from: run.state, to: final)
         try session.audit.append(
             actor: .system("orchestration"), action: "run.finish", subject: run.id.description,

@@ -31,5 +31,7 @@ import Testing
     @Test func `nonsense in a policy means no retries`() {
         let none = RetryPolicy(retries: -1, delaySeconds: -5)
         #expect(none.decide(outcome: .timedOut, error: nil, failures: 1) == .giveUp)
+        #expect(RetryPolicy(retries: 1, delaySeconds: .nan).delaySeconds == 0)
+        #expect(RetryPolicy(retries: 1, delaySeconds: 1e300).delaySeconds == 3600)
     }
 }

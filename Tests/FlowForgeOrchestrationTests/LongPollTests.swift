@@ -121,6 +121,23 @@ import Testing
         #expect(wakeUps.waiting == 0)
     }
 
+    @Test func `a task is not kept from others by a parked agent that drains`() async throws {
+        let plane = try await ControlPlane([task("one", output: "bronze.one")])
+        let agents = [try await plane.agent("drains"), try await plane.agent("works")]
+        let drained = agents[0].identity.id
+        try await withThrowingTaskGroup(of: [String].self) { group in
+            for agent in agents { group.addTask { try await agent.poll(wait: 25).assignments.map(\.task) } }
+            try await plane.wakeUps.untilParked(2)
+            try await plane.store.write { try $0.agents.move(drained, from: [.active], to: .draining) }
+            try await plane.start()
+            // Whichever is woken first, the one that works gets the task without waiting for its poll's end.
+            var taken: [String] = []
+            while taken.isEmpty { taken = try #require(try await group.next()) }
+            #expect(taken == ["one"])
+            plane.wakeUps.drain()
+        }
+    }
+
     @Test func `who waits for a run sees each change of it`() async throws {
         let plane = try await ControlPlane([task("one", output: "bronze.one")])
         let agent = try await plane.agent()

@@ -220,6 +220,27 @@ import Testing
         #expect(try await agent.report(.unknown("telepathy"), .started(.init(pid: 1)), of: nil).acknowledged == 2)
     }
 
+    @Test func `absurd numbers do no harm`() async throws {
+        let plane = try await ControlPlane([task("one", output: "bronze.one")])
+        let agent = try await plane.agent()
+        let run = try await plane.start()
+        let work = try await agent.take()
+        try await agent.report(
+            .log(.init(offset: .max, lines: lines("far"))), .log(.init(offset: .min, lines: lines("before"))),
+            .log(.init(offset: .max, lines: lines("far again"))), .dropped(.init(events: .max)),
+            .dropped(.init(events: .min)), of: work)
+        var end = agent.success("bronze.one")
+        end.logLines = .min
+        end.output?.rows = .max
+        end.metrics.wallSeconds = -.greatestFiniteMagnitude
+        try await agent.report(.finished(end), of: work)
+        #expect(try await plane.run(run.id).state == .succeeded)
+        async let held = agent.poll(free: .max, wait: .greatestFiniteMagnitude, slots: .min)
+        try await plane.wakeUps.untilParked(1)
+        plane.wakeUps.drain()
+        #expect(try await held.assignments.isEmpty)
+    }
+
     @Test func `lineage events are kept in their order`() async throws {
         let plane = try await ControlPlane([task("one", output: "bronze.one")])
         let agent = try await plane.agent()

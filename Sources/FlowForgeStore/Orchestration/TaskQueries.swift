@@ -60,6 +60,11 @@ public struct TaskQueries {
         try session.rows("SELECT * FROM task WHERE run = ? ORDER BY position", [run.description]).map(TaskRow.init)
     }
 
+    /// The states that tasks of the run are in, each once.
+    public func states(run: ID<Run>) throws -> [TaskState] {
+        try session.rows("SELECT DISTINCT state FROM task WHERE run = ?", [run.description]).map { try $0.word("state") }
+    }
+
     /// Names of each task's direct dependencies, in topological order, by the task's id.
     public func dependencies(run: ID<Run>) throws -> [Int64: [String]] {
         let rows = try session.rows(
