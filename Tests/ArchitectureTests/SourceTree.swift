@@ -12,15 +12,19 @@ struct SourceTree {
         /// Modules imported by the file, whatever the access level or attributes of the import.
         var imports: [String] {
             text.split(separator: "\n").compactMap { line in
-                guard
-                    let match = line.prefixMatch(
-                        of:
-                            /\s*(?:@[A-Za-z_]+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+(?:(?:struct|class|enum|protocol|func|let|var|typealias)\s+)?([A-Za-z0-9_]+)/
-                    )
-                else { return nil }
-                return String(match.1)
+                // Words before `import` may only be attributes and access levels.
+                var words = line.split(separator: " ", omittingEmptySubsequences: true)[...]
+                while let word = words.first, word.hasPrefix("@") || Self.accessLevels.contains(String(word)) {
+                    words.removeFirst()
+                }
+                guard words.first == "import", let next = words.dropFirst().first else { return nil }
+                let name = Self.kinds.contains(String(next)) ? words.dropFirst(2).first ?? next : next
+                return String(name.split(separator: ".")[0])
             }
         }
+
+        private static let accessLevels: Set = ["public", "package", "internal", "fileprivate", "private"]
+        private static let kinds: Set = ["struct", "class", "enum", "protocol", "func", "let", "var", "typealias"]
 
         var lineCount: Int { text.split(separator: "\n", omittingEmptySubsequences: false).count }
     }
