@@ -122,7 +122,7 @@ struct Installation: Sendable {
     }
 
     /// Two ports that nobody listened on a moment ago.
-    private static func freePorts() throws -> (Int, Int) {
+    static func freePorts() throws -> (Int, Int) {
         func port() throws -> (Int32, Int) {
             let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
             var address = sockaddr_in()
