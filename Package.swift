@@ -161,6 +161,10 @@ let package = Package(
             "FlowForgeAgentCoreTests",
             needs: ["FlowForgeAgentCore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, system, x509]),
+        tests(
+            "FlowForgeClientTests",
+            needs: ["FlowForgeClient", "flowforge", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [asn1, crypto, nioCore, nioHTTP1, nioPosix, nioSSL, parser, subprocess, system, x509]),
         tests("ArchitectureTests", needs: []),
         tests(
             "Suites",

@@ -48,7 +48,7 @@ import Foundation
                 if !text.isEmpty { try console.print(text) }
                 return .ok
             } catch {
-                return .outputClosed
+                return tell(error, console)
             }
         }
         tell(APIError("usage", Flowforge.message(for: error), hint: "flowforge help shows how to use it"), console) {

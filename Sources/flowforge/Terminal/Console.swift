@@ -87,8 +87,12 @@ struct Console: Sendable {
             } else if errno == EAGAIN {
                 var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 _ = poll(&wanted, 1, -1)
-            } else if errno != EINTR {
+            } else if errno == EPIPE {
                 throw OutputClosed()
+            } else if errno != EINTR {
+                throw CommandError(
+                    .failed, "file_system", "the output cannot be written: \(String(cString: strerror(errno)))",
+                    hint: "check where the output goes, and that there is room")
             }
         }
     }

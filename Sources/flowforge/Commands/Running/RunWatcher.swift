@@ -10,10 +10,12 @@ struct RunWatcher {
 
     /// Throws ``Ended`` unless the run succeeded.
     func watch() async throws {
+        // Listening begins here, not when its task gets to run.
+        let interrupts = Interrupts.stream()
         let state = try await withThrowingTaskGroup(of: RunState?.self) { group in
             group.addTask { try await follow() }
             group.addTask {
-                for await _ in Interrupts.stream() { return nil }
+                for await _ in interrupts { return nil }
                 return nil
             }
             let first = try await group.next() ?? nil
