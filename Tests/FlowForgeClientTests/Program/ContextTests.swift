@@ -1,3 +1,4 @@
+import FlowForgeClient
 import FlowForgeProtocol
 import Foundation
 import Testing

@@ -5,7 +5,7 @@ import Foundation
 
 struct Login: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Log in to a control plane and remember it as a context.",
+        commandName: "login", abstract: "Log in to a control plane and remember it as a context.",
         discussion: """
             The server is verified before the token is sent: against a CA file, or against the fingerprint of its CA, \
             whose certificate is then fetched and pinned. `flowforged init` prints both. With neither, the roots that \
@@ -95,7 +95,7 @@ struct Login: AsyncParsableCommand {
 
 struct Logout: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Forget the current context and its token.",
+        commandName: "logout", abstract: "Forget the current context and its token.",
         discussion: """
             The token itself stays valid; `flowforge principal revoke` ends it.
 
