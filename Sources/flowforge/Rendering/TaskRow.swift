@@ -70,7 +70,9 @@ struct TaskRow {
 
     func line(_ widths: [Int]) -> String {
         var text = ""
-        for (index, cell) in cells.enumerated() where widths[index] > 0 {
+        // What there is to say comes right after the last figure, not behind empty columns.
+        let last = cells.lastIndex { !$0.isEmpty } ?? 0
+        for (index, cell) in cells.enumerated().prefix(last + 1) where widths[index] > 0 {
             let isFigure = (1...4).contains(index)
             text += (index == 0 ? "" : "  ") + TextWidth.pad(cell, to: widths[index], right: isFigure)
         }

@@ -17,13 +17,13 @@ import Testing
                 └─ ✔ ingest_flights → bronze.flights   4.1 s  336,780 in  336,776 out  4 quarantined  2 checks ▲ 1 warned
                       ▲ not_null(tailnum), 2,512 rows: 2512 nulls, none allowed
                 silver
-                └─ ✖ flights                          420 ms                                                               failed · attempt 2
+                └─ ✖ flights                          420 ms  failed · attempt 2
                       attempt 1 on demo: lost: demo was not heard of until its lease lapsed
                       attempt 2 on demo: sql_error: Binder Error: column "dep" not found
                         LINE 1: SELECT dep
                       hint: did you mean dep_time?
                 gold
-                └─ ⊘ carrier_punctuality                                                                                   skipped: something upstream did not succeed
+                └─ ⊘ carrier_punctuality                skipped: something upstream did not succeed
 
                 1 of 3 tasks succeeded · 1 failed · 1 skipped · 4 rows quarantined · 1 of 2 checks passed
                 """)
