@@ -20,7 +20,8 @@ import Testing
                 .replacing("$PWD/.tour", with: "\(folder.path)/tour").replacing(".tour", with: "\(folder.path)/tour")
             // Job control, as in the shell that it is pasted into.
             let result = try await execute(
-                "bash", ["-c", "set -em; trap 'left=$(jobs -p); [ -z "$left" ] || kill $left' EXIT\n" + script], environment: ["NO_COLOR": "1"],
+                "bash", ["-c", "set -em; trap 'jobs -p | xargs --no-run-if-empty kill' EXIT\n" + script],
+                environment: ["NO_COLOR": "1"],
                 in: Checkout.root)
             #expect(result.status == 0, "\(result)")
             for expected in ["13 of 13 tasks succeeded", "gold.carrier_punctuality", "mean_arrival_delay_minutes", "agent.join"] {
