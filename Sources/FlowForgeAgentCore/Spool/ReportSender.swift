@@ -39,7 +39,8 @@ public struct ReportSender: Service {
             } catch is CancellationError { return }
         }
         do { try await withDeadline(flushTime) { try await send() } } catch {
-            let left = (try? await spool.unacknowledged()).map(String.init) ?? "unknown"
+            let left = try await spool.unacknowledged()
+            if left == 0 { return }
             logger.warning(
                 "stopped with reports unsent; they are sent at the next start",
                 metadata: ["events": "\(left)", "reason": "\(error)"])
