@@ -62,7 +62,7 @@ public struct DuckDBEngine: TaskEngine {
         let reducer = ErrorReducer(known: known + [manifest, query?.text ?? ""])
         var message = reducer.reduce(failure)
         if let query, ["Binder", "Catalog", "Parser"].contains(failure.type) {
-            let line = failure.position.map { ", line \(query.lineNumber(at: $0))" } ?? ""
+            let line = query.lineNumber(complainedAboutIn: failure.message).map { ", line \($0)" } ?? ""
             message = "\(query.file)\(line): \(message)"
         }
         let kind = failure.kind

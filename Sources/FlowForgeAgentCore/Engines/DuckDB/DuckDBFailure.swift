@@ -7,8 +7,6 @@ struct DuckDBFailure: Error, Sendable {
     /// DuckDB's class, e.g. `Binder`, `Conversion`, `Out of Memory`.
     var type: String
     var message: String
-    /// Character position in the statement, where DuckDB knows it.
-    var position: Int?
 
     /// Reads what DuckDB wrote on standard error: with `errors_as_json` one JSON object in a line;
     /// before that setting, or when the process dies of something else, plain text.
@@ -16,26 +14,22 @@ struct DuckDBFailure: Error, Sendable {
         struct Line: Decodable {
             var exception_type: String
             var exception_message: String
-            var position: String?
         }
         for line in text.split(separator: "\n").reversed() where line.hasPrefix("{") {
             if let parsed = try? JSONDecoder().decode(Line.self, from: Data(line.utf8)) {
                 type = parsed.exception_type
                 message = parsed.exception_message
-                position = parsed.position.flatMap { Int($0) }
                 return
             }
         }
         type = "Process"
         let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
         message = trimmed.isEmpty ? "the DuckDB process ended with \(exitStatus) and no message" : trimmed
-        position = nil
     }
 
-    init(type: String, message: String, position: Int? = nil) {
+    init(type: String, message: String) {
         self.type = type
         self.message = message
-        self.position = position
     }
 
     /// The task error's code, its hint, and whether another attempt may help.

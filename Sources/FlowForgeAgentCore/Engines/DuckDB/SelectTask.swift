@@ -22,7 +22,7 @@ struct SelectTask: Sendable {
             for: work, folders: inputs.folders + build.folders, variables: TaskVariables(work))
         let known = inputs.snapshots.flatMap { [$0.asset.description] + $0.folder.record.schema.map(\.name) }
 
-        let (built, tree) = try await engine.withSession(
+        let (built, tree, names) = try await engine.withSession(
             settings, work: work, staging: build.staging, known: known, query: query,
             started: { try await reporting.started(pid: $0) }
         ) { session in
@@ -33,7 +33,7 @@ struct SelectTask: Sendable {
             } done: { _ in
                 "prepared \(inputs.snapshots.count) inputs, \(inputs.rows) rows"
             }
-            return (try await build.build(incoming, in: session), tree)
+            return (try await build.build(incoming, in: session), tree, incoming.schema.map(\.name))
         }
         let output = try await build.seal(built)
         let metrics = TaskMetrics(
@@ -41,10 +41,15 @@ struct SelectTask: Sendable {
             bytesWritten: built.loaded.bytesWritten, wallSeconds: start.secondsUntilNow)
         return TaskResult(
             metrics: metrics, checks: built.checks, output: output, error: built.error,
-            facts: TaskFacts(inputs: inputs.facts, columnLineage: lineage(of: tree, inputs: inputs)))
+            facts: TaskFacts(inputs: inputs.facts, columnLineage: lineage(of: tree, inputs: inputs, output: names)))
     }
 
-    private func lineage(of tree: JSONValue, inputs: InputViews) -> ColumnLineage? { nil }
+    private func lineage(of tree: JSONValue?, inputs: InputViews, output: [String]) -> ColumnLineage? {
+        tree.map { tree in
+            ColumnLineageResolver(inputs: inputs.snapshots.map { ($0.asset, $0.folder.record.schema) })
+                .lineage(of: tree, output: output)
+        }
+    }
 }
 
 extension ContinuousClock.Instant {

@@ -43,7 +43,7 @@ final class Quarantine: Sendable {
         guard there.n > 0, try await session.row(Counted.self, "SELECT count(*) AS n FROM reject_errors").n > 0 else { return }
         let paths = SQLText.list(batch.files.map(\.path))
         let names = SQLText.list(batch.files.map(\.name))
-        let column = batch.header.isEmpty ? "NULL" : "\(SQLText.list(batch.header))[column_idx::BIGINT]"
+        let column = batch.header.isEmpty ? "NULL" : "\(SQLText.list(batch.header))[CAST(column_idx AS BIGINT)]"
         try await write(
             """
             SELECT \(names)[list_position(\(paths), any_value(file_path))] AS _source_file, CAST(NULL AS BIGINT) AS _row_number, \

@@ -45,7 +45,7 @@ struct SourceReader: Sendable {
         case .csv:
             let header = try CSVHeader.read(file, source: source)
             let positions = try header.positions(of: source.columns, in: file, delimiter: source.delimiter)
-            return (header.names, { csv($0, columns: header.names.count, positions: positions, storesRejects: true) })
+            return (header.names, { csv($0, columns: header.names.count, positions: positions) })
         case .json: return ([], { json($0) })
         case .parquet:
             let names = try await parquetColumns(of: file, in: session)
@@ -53,12 +53,16 @@ struct SourceReader: Sendable {
         }
     }
 
-    /// The same rows with rejects merely skipped: for a second look at a batch.
-    static func again(_ select: String) -> String { select.replacing("store_rejects = true", with: "ignore_errors = true") }
+    /// The same rows for a second look at a batch. (Not with `ignore_errors`: that skips other rows than
+    /// `store_rejects` does.)
+    static func again(_ select: String) -> String {
+        select.replacing(
+            "store_rejects = true", with: "store_rejects = true, rejects_table = 'ff_seen', rejects_scan = 'ff_seen_scan'")
+    }
 
     // MARK: CSV
 
-    private func csv(_ file: SourceFiles.File, columns: Int, positions: [Int], storesRejects: Bool) -> String {
+    private func csv(_ file: SourceFiles.File, columns: Int, positions: [Int]) -> String {
         let names = (0..<columns).map { "'c\($0)': 'VARCHAR'" }.joined(separator: ", ")
         let raw = positions.enumerated().map { "c\($1) AS r\($0)" }.joined(separator: ", ")
         let nulls = SQLText.list([""] + source.nulls.filter { !$0.isEmpty })
@@ -85,7 +89,7 @@ struct SourceReader: Sendable {
             line AS "ff raw" FROM (SELECT "ff row", line, CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT' \
             THEN json_extract_string(line, \(pointers)) END AS v \
             FROM (SELECT line, row_number() OVER () AS "ff row" FROM read_csv(\(SQLText.literal(Self.escapingWildcards(file.path))), \
-            auto_detect = false, header = false, delim = '\u{1}', quote = '', escape = '', nullstr = ['\u{1}'], max_line_size = 16000000, \
+            auto_detect = false, header = false, delim = '\u{1}', quote = '', escape = '', nullstr = ['\u{2}'], max_line_size = 16000000, \
             columns = {'line': 'VARCHAR'}, store_rejects = true)))
             """
     }
