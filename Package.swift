@@ -153,10 +153,13 @@ let package = Package(
         tests(
             "FlowForgeServerTests",
             needs: [
-                "FlowForgeServer", "FlowForgeTestSupport", "FlowForgeClient", "FlowForgeStore", "FlowForgeProtocol",
-                "FlowForgeBundle", "FlowForgeDomain", "FlowForgeFleet", "FlowForgeGovernance",
+                "FlowForgeServer", "FlowForgeTestSupport", "FlowForgeClient", "FlowForgeOrchestration", "FlowForgeFleet",
+                "FlowForgeGovernance", "FlowForgeStore", "FlowForgeProtocol", "FlowForgeBundle", "FlowForgeDomain",
             ],
-            uses: [crypto, httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, system, x509, asn1]),
+            uses: [
+                crypto, httpClient, hummingbird, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, system,
+                x509, asn1,
+            ]),
         tests(
             "FlowForgeAgentCoreTests",
             needs: ["FlowForgeAgentCore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],

@@ -84,7 +84,7 @@ public final class ControlPlane: Sendable {
         return router
     }
 
-    private static func operatorRouter(_ services: ControlPlaneServices) -> Router<OperatorContext> {
+    static func operatorRouter(_ services: ControlPlaneServices) -> Router<OperatorContext> {
         let router = Router(context: OperatorContext.self)
         router.middlewares.add(CountRequests(figures: services.requests, api: .operator_))
         router.middlewares.add(RequestLog())
