@@ -16,18 +16,22 @@ struct ErrorResponses<Context: RequestContext>: RouterMiddleware {
             // The connection cannot go on; Hummingbird answers 400 and closes it.
             throw error
         } catch {
-            if request.mayHaveMuchLeft || (error as? APIError)?.code == .requestTimeout { Connection.current?.closeAfterResponse() }
-            guard let refusal = ErrorStatus.refusal(for: error) else {
-                context.logger.error(
-                    "request failed",
-                    metadata: ["method": "\(request.method)", "path": "\(request.uri.path)", "error": "\(error)"])
-                return try .refusal(
-                    APIError(
-                        .internalError, "the control plane failed; its log says why under request \(context.id)",
-                        hint: "try again; if it fails again, look at the control plane's log"))
+            if request.mayHaveMuchLeft || (error as? APIError)?.code == .requestTimeout {
+                Connection.current?.closeAfterResponse()
             }
-            return try .refusal(refusal)
+            let answer = try Response.refusal(refusal(for: error, to: request, context))
+            // A client takes what follows an answer to HEAD for the next answer (RFC 9110, section 9.3.2).
+            return request.method == .head ? answer.createHeadResponse() : answer
         }
+    }
+
+    private func refusal(for error: any Error, to request: Request, _ context: Context) -> APIError {
+        if let refusal = ErrorStatus.refusal(for: error) { return refusal }
+        context.logger.error(
+            "request failed", metadata: ["method": "\(request.method)", "path": "\(request.uri.path)", "error": "\(error)"])
+        return APIError(
+            .internalError, "the control plane failed; its log says why under request \(context.id)",
+            hint: "try again; if it fails again, look at the control plane's log")
     }
 }
 

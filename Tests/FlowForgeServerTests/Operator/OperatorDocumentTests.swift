@@ -1,4 +1,5 @@
 import FlowForgeProtocol
+import FlowForgeTestSupport
 import Foundation
 import Hummingbird
 import NIOHTTP1
@@ -30,7 +31,7 @@ import Testing
     @Test func `the document and the router have the same routes`() async throws {
         let documented = Set(try OpenAPI.read().operations.map { "\($0.method) \($0.path)" })
         try await OperatorFixture.serving { fixture in
-            let routes = ControlPlane.operatorRouter(fixture.controlPlane.services).routes
+            let routes = ControlPlane.operatorRouter(fixture.services).routes
             #expect(Set(routes.map { "\($0.method) \($0.path)" }) == documented)
         }
     }
@@ -80,7 +81,7 @@ import Testing
 
     @Test func `what the control plane answers is what the document says`() async throws {
         try await OperatorFixture.serving { fixture in
-            let file = fixture.folder.appending(path: "answers.json")
+            let file = fixture.plane.folder.appending(path: "answers.json")
             let answers = try await OperatorScenario(fixture: fixture).play()
             try WireCoding.encode(answers).write(to: file)
             let result = try await python(Self.conformance, OpenAPI.file.path, file.path)
@@ -142,7 +143,7 @@ import Testing
 
 /// The document as the tests read it.
 struct OpenAPI {
-    static let file = repository.appending(path: "Sources/FlowForgeServer/Resources/openapi.json")
+    static let file = Checkout.root.appending(path: "Sources/FlowForgeServer/Resources/openapi.json")
 
     struct Operation {
         var method: String
@@ -181,10 +182,9 @@ struct OpenAPI {
 
 /// Runs `program` in the Python of `make tools`; returns what it printed, errors included.
 func python(_ program: String, _ arguments: String...) async throws -> String {
-    let executable = repository.appending(path: ".tools/python/bin/python").path
-    try #require(FileManager.default.isExecutableFile(atPath: executable), "\(executable) is missing: run `make tools`")
     let result = try await Subprocess.run(
-        .path(FilePath(executable)), arguments: .init(["-c", program] + arguments), output: .string(limit: 1 << 20),
+        .path(FilePath(try Checkout.python().path)), arguments: .init(["-c", program] + arguments),
+        output: .string(limit: 1 << 20),
         error: .string(limit: 1 << 20))
     let text = result.standardOutput + result.standardError
     return result.terminationStatus.isSuccess || !text.isEmpty ? text : "python ended with \(result.terminationStatus)"

@@ -1,90 +1,36 @@
 import AsyncHTTPClient
 import FlowForgeBundle
-import FlowForgeDomain
-import FlowForgeGovernance
 import FlowForgeProtocol
-import FlowForgeStore
+import FlowForgeTestSupport
 import Foundation
-import Logging
 import NIOCore
 import NIOHTTP1
-import NIOSSL
-import ServiceLifecycle
 
 @testable import FlowForgeServer
 
-/// A control plane in this process, on ports that the kernel chose, with a client that trusts its CA
-/// and a token for each role.
+/// The operator API of a ``TestControlPlane``, with a token for each role.
 final class OperatorFixture: Sendable {
-    let folder: URL
-    let controlPlane: ControlPlane
-    let http: HTTPClient
-    let port: Int
+    let plane: TestControlPlane
     let owner: String
     let operator_: String
     let viewer: String
+    private let http: HTTPClient
 
-    private init(
-        folder: URL, controlPlane: ControlPlane, http: HTTPClient, port: Int, owner: String, operator_: String,
-        viewer: String
-    ) {
-        self.folder = folder
-        self.controlPlane = controlPlane
-        self.http = http
-        self.port = port
-        self.owner = owner
-        self.operator_ = operator_
-        self.viewer = viewer
+    private init(_ plane: TestControlPlane) async throws {
+        self.plane = plane
+        http = try plane.client()
+        owner = plane.ownerToken.reveal()
+        operator_ = try await plane.principal("otto", .operator_).reveal()
+        viewer = try await plane.principal("vera", .viewer).reveal()
     }
 
-    /// Serves while `body` runs, then stops as SIGTERM would and removes everything.
+    /// Serves while `body` runs.
     static func serving(_ body: @escaping @Sendable (OperatorFixture) async throws -> Void) async throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "flowforge-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let data = folder.appending(path: "data")
-        let anyPort = ListenAddress(host: "127.0.0.1", port: 0)
-        let outcome = try await Initialization(
-            dataFolder: data, configuration: data.appending(path: "flowforged.yaml"), trustDomain: "test.example",
-            agentListen: anyPort, agentURL: "https://127.0.0.1:1", operatorListen: anyPort, hosts: ["127.0.0.1"]
-        ).run()
-        var settings = ServerSettings(dataFolder: data, agentURL: "https://127.0.0.1:1")
-        settings.agentListen = anyPort
-        settings.operatorListen = anyPort
-        var logger = Logger(label: "test")
-        logger.logLevel = .error
-        let controlPlane = try ControlPlane(settings: settings, logger: logger)
-        let group = ServiceGroup(services: controlPlane.lifecycle, logger: logger)
-
-        var tls = TLSConfiguration.makeClientConfiguration()
-        tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(outcome.caFile))
-        let http = HTTPClient(
-            eventLoopGroupProvider: .singleton, configuration: HTTPClient.Configuration(tlsConfiguration: tls))
-        let principals = controlPlane.services.principals
-        func token(_ name: String, _ role: Role) async throws -> String {
-            try await principals.create(.init(name: name, role: role), by: .system("test")).token.reveal()
-        }
-        let (viewer, operator_) = (try await token("vera", .viewer), try await token("otto", .operator_))
-        do {
-            try await withThrowingTaskGroup(of: Void.self) { tasks in
-                tasks.addTask { try await group.run() }
-                let fixture = OperatorFixture(
-                    folder: folder, controlPlane: controlPlane, http: http, port: try await controlPlane.operatorPort,
-                    owner: outcome.token.reveal(), operator_: operator_, viewer: viewer)
-                do {
-                    try await body(fixture)
-                    await group.triggerGracefulShutdown()
-                } catch {
-                    await group.triggerGracefulShutdown()
-                    throw error
-                }
-                try await tasks.waitForAll()
-            }
-        } catch {
-            try await http.shutdown()
-            throw error
-        }
-        try await http.shutdown()
+        try await TestControlPlane.run { plane in try await body(try await OperatorFixture(plane)) }
     }
+
+    var services: ControlPlaneServices { plane.controlPlane.services }
+    var uploads: URL { plane.dataFolder.bundles.appending(path: "uploads") }
 
     struct Answer: Sendable {
         var status: Int
@@ -99,14 +45,13 @@ final class OperatorFixture: Sendable {
 
     /// `path` begins with `/api/v1`, or is one of the few outside of it.
     func send(
-        _ method: HTTPMethod, _ path: String, as token: String? = nil, body: HTTPClientRequest.Body? = nil,
-        timeout: TimeAmount = .seconds(60)
+        _ method: HTTPMethod, _ path: String, as token: String? = nil, body: HTTPClientRequest.Body? = nil
     ) async throws -> Answer {
-        var request = HTTPClientRequest(url: "https://127.0.0.1:\(port)\(path)")
+        var request = HTTPClientRequest(url: plane.operatorURL + path)
         request.method = method
         request.body = body
         if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
-        let response = try await http.execute(request, timeout: timeout)
+        let response = try await http.execute(request, timeout: .seconds(60))
         let bytes = try await response.body.collect(upTo: 16 << 20)
         return Answer(status: Int(response.status.code), headers: response.headers, body: Data(bytes.readableBytesView))
     }
@@ -122,7 +67,7 @@ final class OperatorFixture: Sendable {
 
     /// A bundle with an ingest and a table that is made of it.
     func pack(version: String = "1.0.0") throws -> PackedBundle {
-        let source = folder.appending(path: "source-\(UUID().uuidString)")
+        let source = plane.folder.appending(path: "source-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: source, withIntermediateDirectories: true)
         let manifest = """
             bundle:
@@ -153,6 +98,15 @@ final class OperatorFixture: Sendable {
                 .PUT, "/api/v1/blobs/\(blob.descriptor.digest)", as: operator_, body: .bytes(ByteBuffer(bytes: blob.bytes)))
         }
     }
+
+    /// `demo@1.0.0` in the environment `dev`.
+    func deployDemo() async throws {
+        _ = try await post("/environments", OperatorAPI.CreateEnvironment(name: "dev", pool: "local"))
+        let bundle = try pack()
+        try await upload(bundle)
+        _ = try await post("/bundles", OperatorAPI.PushBundle(digest: bundle.digest))
+        _ = try await post("/environments/dev/releases", OperatorAPI.Deploy(bundle: "demo@1.0.0"))
+    }
 }
 
 /// Waits for something that no signal tells of, for at most ten seconds.
@@ -163,6 +117,3 @@ func eventually(_ what: String, _ condition: () async throws -> Bool) async thro
         try await Task.sleep(for: .milliseconds(5))
     }
 }
-
-/// The root of the repository.
-let repository = (0..<4).reduce(URL(filePath: #filePath)) { url, _ in url.deletingLastPathComponent() }

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import FlowForgeBundle
 import FlowForgeProtocol
+import FlowForgeTestSupport
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -105,7 +106,7 @@ import Testing
                 try await fixture.send(
                     .PUT, "/api/v1/blobs/\(digest)", as: fixture.operator_, body: .stream(cut, length: .known(Int64(100_000))))
             }
-            let uploads = DataFolder(fixture.controlPlane.settings.dataFolder).bundles.appending(path: "uploads").path
+            let uploads = fixture.uploads.path
             try await eventually("the upload is gone") { try FileManager.default.contentsOfDirectory(atPath: uploads).isEmpty }
             let stored = try await fixture.send(.HEAD, "/api/v1/blobs/\(digest)", as: fixture.operator_)
             #expect(stored.status == 404 && stored.body.isEmpty)
@@ -115,20 +116,24 @@ import Testing
         }
     }
 
-    @Test func `a large blob passes without being held in memory`() async throws {
+    @Test func `a blob is on disk while the rest of it is still on its way`() async throws {
         try await OperatorFixture.serving { fixture in
             let piece = ByteBuffer(repeating: 7, count: 1 << 20)
-            let digest = ContentDigest.of(Data(repeating: 7, count: 128 << 20))
-            let before = try #require(ProcessFigures.Stat()).residentBytes
-            let pieces = AsyncStream<ByteBuffer> { continuation in
-                for _ in 0..<128 { continuation.yield(piece) }
-                continuation.finish()
+            let digest = ContentDigest.of(Data(repeating: 7, count: 2 << 20))
+            let (pieces, sending) = AsyncStream<ByteBuffer>.makeStream()
+            sending.yield(piece)
+            async let answer = fixture.send(
+                .PUT, "/api/v1/blobs/\(digest)", as: fixture.operator_, body: .stream(pieces, length: .known(Int64(2 << 20))))
+            try await eventually("the first half is on disk") {
+                let file = try FileManager.default.contentsOfDirectory(
+                    at: fixture.uploads, includingPropertiesForKeys: nil
+                ).first
+                return try file.map { try Data(contentsOf: $0).count == 1 << 20 } ?? false
             }
-            let answer = try await fixture.send(
-                .PUT, "/api/v1/blobs/\(digest)", as: fixture.operator_, body: .stream(pieces, length: .known(Int64(128 << 20))))
-            #expect(answer.status == 201)
-            // The client's copy of the bytes is shared; 64 MiB allow for what other tests do meanwhile.
-            #expect(try #require(ProcessFigures.Stat()).residentBytes - before < Double(64 << 20))
+            sending.yield(piece)
+            sending.finish()
+            #expect(try await answer.status == 201)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.uploads.path).isEmpty)
         }
     }
 
@@ -140,7 +145,8 @@ import Testing
             let encoded = bundle.digest.replacingOccurrences(of: ":", with: "%3A")
             #expect(try await fixture.send(.HEAD, "/api/v1/blobs/\(encoded)", as: fixture.operator_).status == 200)
             #expect(try await fixture.get("/bundles/\(encoded)").status == 200)
-            #expect(try await fixture.get("/bundles/%ff").status == 400)
+            let broken = try await fixture.get("/bundles/%ff")
+            #expect(broken.status == 400, "\(String(decoding: broken.body, as: UTF8.self))")
         }
     }
 
@@ -160,17 +166,12 @@ import Testing
 
     @Test func `a run that is followed is answered at its next change, and given up when the client goes`() async throws {
         try await OperatorFixture.serving { fixture in
-            _ = try await fixture.post(
-                "/environments", OperatorAPI.CreateEnvironment(name: "dev", pool: "local"))
-            let bundle = try fixture.pack()
-            try await fixture.upload(bundle)
-            _ = try await fixture.post("/bundles", OperatorAPI.PushBundle(digest: bundle.digest))
-            _ = try await fixture.post("/environments/dev/releases", OperatorAPI.Deploy(bundle: "demo@1.0.0"))
+            try await fixture.deployDemo()
             let run = try await fixture.post("/runs", OperatorAPI.StartRun(environment: "dev", flow: "main"))
                 .decoded(OperatorAPI.RunView.self)
 
             async let followed = fixture.get("/runs/\(run.id)?since=\(run.version)&wait=25")
-            try await eventually("the request is held") { fixture.controlPlane.heldRequests == 1 }
+            try await eventually("the request is held") { fixture.plane.controlPlane.heldRequests == 1 }
             let cancelled = try await fixture.post("/runs/\(run.id)/cancel", JSONValue.object([:]), as: fixture.operator_)
             #expect(cancelled.status == 200)
             #expect(try await followed.decoded(OperatorAPI.RunView.self).version > run.version)
@@ -178,9 +179,9 @@ import Testing
             // Until the run's own version, which does not come.
             let path = "/api/v1/runs/\(run.id)?since=\(Int64.max)&wait=25"
             let away = Task { try await fixture.send(.GET, path, as: fixture.viewer) }
-            try await eventually("the request is held") { fixture.controlPlane.heldRequests == 1 }
+            try await eventually("the request is held") { fixture.plane.controlPlane.heldRequests == 1 }
             away.cancel()
-            try await eventually("the request is given up") { fixture.controlPlane.heldRequests == 0 }
+            try await eventually("the request is given up") { fixture.plane.controlPlane.heldRequests == 0 }
         }
     }
 

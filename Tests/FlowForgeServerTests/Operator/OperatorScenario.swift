@@ -127,7 +127,7 @@ final class OperatorScenario {
     }
 
     private func work() async throws {
-        let services = fixture.controlPlane.services
+        let services = fixture.services
         let agent = ID<Agent>.make()
         let (from, to) = (Date(), Date().addingTimeInterval(3600))
         try await services.store.write { session in
