@@ -23,7 +23,7 @@ import Testing
                         LINE 1: SELECT dep
                       hint: did you mean dep_time?
                 gold
-                └─ ⊘ carrier_punctuality                skipped: something upstream did not succeed
+                └─ ⊘ carrier_punctuality              skipped: something upstream did not succeed
 
                 1 of 3 tasks succeeded · 1 failed · 1 skipped · 4 rows quarantined · 1 of 2 checks passed
                 """)
