@@ -89,7 +89,7 @@ public struct AgentRegistry: Sendable {
             guard row.standing != .revoked else {
                 throw APIError(
                     .conflict, "agent \(agent) was revoked, which is for good",
-                    hint: "join the machine again as a new agent: `flowforge-agent join --new`")
+                    hint: "join the machine again as a new agent: `flowforge-agent join --force`")
             }
             try session.agents.move(agent, from: [row.standing], to: standing)
             var detail: [String: JSONValue] = ["from": .string(row.standing.rawValue), "name": .string(row.name)]
