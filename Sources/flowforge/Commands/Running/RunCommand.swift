@@ -137,7 +137,11 @@ struct RunCancel: RemoteCommand {
     func run(_ remote: Remote) async throws {
         let view = try await remote.client.cancelRun(try await remote.run(named: run))
         try remote.show(view) { _, _ in
-            view.state == .cancelling ? "Run \(view.id) is being cancelled." : "Run \(view.id) is \(view.state.rawValue)."
+            switch view.state {
+            case .cancelling: "Run \(view.id) is being cancelled."
+            case .cancelled: "Run \(view.id) is cancelled."
+            default: "Run \(view.id) had ended already: it \(view.state.rawValue)."
+            }
         }
     }
 }
