@@ -1,4 +1,4 @@
-internal import AsyncHTTPClient
+public import AsyncHTTPClient
 public import FlowForgeProtocol
 public import Foundation
 internal import NIOCore
@@ -15,6 +15,12 @@ public struct HTTPExchange: Sendable {
         base = plane.agentURL
         client = try plane.client(certificate: certificate, key: key)
         token = nil
+    }
+
+    public init(base: String, client: HTTPClient, token: Secret? = nil) {
+        self.base = base
+        self.client = client
+        self.token = token
     }
 
     /// To the operator API.

@@ -100,6 +100,13 @@ public final class TestControlPlane: Sendable {
 
     /// A client that trusts this control plane's CA, and shows `certificate` (PEM) if there is one.
     public func client(certificate: String? = nil, key: String? = nil) throws -> HTTPClient {
+        let client = try Self.client(trusting: caCertificate, certificate: certificate, key: key)
+        clients.withLock { $0.append(client) }
+        return client
+    }
+
+    /// The same against any control plane; the caller shuts the client down. All texts are PEM.
+    public static func client(trusting caCertificate: String, certificate: String?, key: String?) throws -> HTTPClient {
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(caCertificate.utf8)))
         if let certificate, let key {
@@ -109,9 +116,8 @@ public final class TestControlPlane: Sendable {
         var configuration = HTTPClient.Configuration(tlsConfiguration: tls)
         configuration.httpVersion = .http1Only
         configuration.connectionPool.retryConnectionEstablishment = false
-        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-        clients.withLock { $0.append(client) }
-        return client
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
     public func joinToken(pool: String = "test", ttlSeconds: Int = 600, uses: Int = 1) async throws -> OperatorAPI.JoinTokenGrant {
