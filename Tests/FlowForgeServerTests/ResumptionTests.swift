@@ -1,4 +1,5 @@
 import FlowForgeDomain
+import FlowForgeFleet
 import FlowForgeProtocol
 import FlowForgeTestSupport
 import Foundation

@@ -45,7 +45,7 @@ struct Daemon: Sendable {
             return stopped
         }
         return Ended(
-            status: result.terminationStatus, took: ContinuousClock.now - result.closureOutput,
+            status: result.terminationStatus, took: ContinuousClock.now - result.closureResult,
             log: try String(contentsOf: log, encoding: .utf8))
     }
 
