@@ -72,8 +72,8 @@ import Testing
             _ = try await Self.initialize(data)
             let config = data.appending(path: "flowforged.yaml")
             let text = try String(contentsOf: config, encoding: .utf8)
-            try text.replacingOccurrences(of: "data_dir:", with: "data_dri:").write(to: config, atomically: true, encoding: .utf8)
-            try await Self.expectRefusal(data, "flowforged.yaml:3", "data_dri", "data_dir")
+            try text.replacingOccurrences(of: "log:", with: "lgo:").write(to: config, atomically: true, encoding: .utf8)
+            try await Self.expectRefusal(data, "flowforged.yaml:17", "'lgo'", "'log'")
         }
     }
 

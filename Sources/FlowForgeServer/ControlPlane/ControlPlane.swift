@@ -66,8 +66,7 @@ public final class ControlPlane: Sendable {
             handshakes,
             LeaseReaper(store: store, wakeUps: services.wakeUps, settings: settings.orchestration, logger: logger),
             certificates,
-            agentListener,
-            operatorListener,
+            Together(services: [agentListener, operatorListener]),
             // Last, so that it is stopped first: held requests are answered before the listeners wait
             // for the requests that they serve.
             Draining(services: services),
@@ -117,5 +116,17 @@ private struct Draining: Service {
     func run() async throws {
         try? await gracefulShutdown()
         services.drain()
+    }
+}
+
+/// Services that start and stop at the same time instead of one after the other.
+private struct Together: Service {
+    let services: [any Service]
+
+    func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for service in services { group.addTask { try await service.run() } }
+            try await group.waitForAll()
+        }
     }
 }

@@ -25,6 +25,9 @@ final class ServerTLS: Sendable {
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv13
         configuration.applicationProtocols = ["http/1.1"]
+        // How long a closed connection waits for the peer's own goodbye. Idle clients often do not
+        // say any, and stopping must not wait for them (5 s by default).
+        configuration.shutdownTimeout = .milliseconds(500)
         if let clients {
             configuration.certificateVerification = .optionalVerification
             configuration.trustRoots = .certificates(clients)

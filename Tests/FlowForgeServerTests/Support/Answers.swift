@@ -1,5 +1,4 @@
 import FlowForgeTestSupport
-import NIOCore
 import Synchronization
 
 /// Requests that run beside the test; their answers are collected at the end.
@@ -16,21 +15,4 @@ final class Answers: Sendable {
         for task in tasks.withLock({ $0 }) { answers.append(await task.value) }
         return answers
     }
-}
-
-/// What datagrams said, one after the other.
-final class Received: Sendable {
-    private let collected = Mutex("")
-    var text: String { collected.withLock { $0 } }
-    func append(_ more: String) { collected.withLock { $0 += more + "\n" } }
-}
-
-final class Collector: ChannelInboundHandler, Sendable {
-    typealias InboundIn = AddressedEnvelope<ByteBuffer>
-
-    private let received: Received
-
-    init(_ received: Received) { self.received = received }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) { received.append(String(buffer: unwrapInboundIn(data).data)) }
 }
