@@ -1,6 +1,8 @@
 # Two commands for newcomers: `make demo` and `make test`. Both set up what they need and do no work twice.
 SHELL := /bin/bash
 build_tests := swift build --build-tests --explicit-target-dependency-import-check error
+# Tests that wait for real processes starve when hundreds start at once.
+run_tests := swift test --skip-build --experimental-maximum-parallelization-width 4
 formatted := Package.swift Sources Tests
 
 .PHONY: help demo test check lint format build tools tools-demo bench release clean
@@ -14,7 +16,7 @@ demo: tools-demo ## the medallion run on real data, from nothing; Ctrl-C ends ev
 test: tools check ## set up, then everything that CI checks
 
 check: lint build ## format lint, strict build, all tests (needs `make tools` once)
-	swift test --skip-build
+	$(run_tests)
 
 lint: ## swift-format, without changing anything
 	@swift format lint --strict --recursive --parallel --configuration .swift-format $(formatted)

@@ -135,15 +135,13 @@ import Testing
             }
             let (a, b) = (stage.assignment(), stage.assignment())
             first.withLock { $0 = a.attempt }
-            let begin = ContinuousClock.now
             try await stage.running {
                 stage.assign(a, b)
                 try await eventually { stage.busy.count == 2 }
                 try await eventually { stage.plane.state.withLock { $0.polls.last?.freeSlots == 0 } }
                 gate.fire()
+                // Before the parked poll would have come back by itself, after 25 s.
                 try await eventually { stage.plane.state.withLock { $0.polls.last?.freeSlots == 1 } }
-                // Well before the parked poll would have come back by itself.
-                #expect(ContinuousClock.now - begin < .seconds(10))
                 stage.plane.send(
                     .init(serverTime: .now, cancellations: [.init(attempt: b.attempt, lease: b.lease, reason: .runCancelled)]))
                 try await eventually { stage.plane.ends.count == 2 }

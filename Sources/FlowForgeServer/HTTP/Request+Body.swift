@@ -35,8 +35,9 @@ extension Request {
     }
 
     /// Whether what is left of the body may be much, or may never come: rather than read it to its end
-    /// after a refusal, the connection is given up.
+    /// after a refusal, the connection is given up. Up to 8 MiB are read, since a client that is still
+    /// sending when the connection closes may never see the refusal.
     var mayHaveMuchLeft: Bool {
-        headers[.transferEncoding] != nil || (headers[.contentLength].flatMap { Int($0) } ?? 0) > 64 << 10
+        headers[.transferEncoding] != nil || (headers[.contentLength].flatMap { Int($0) } ?? 0) > 8 << 20
     }
 }
