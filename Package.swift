@@ -144,7 +144,8 @@ let package = Package(
                 "FlowForgeProtocol",
             ], uses: [logging]),
         tests(
-            "FlowForgeFleetTests", needs: ["FlowForgeFleet", "FlowForgeTestSupport", "FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"],
+            "FlowForgeFleetTests",
+            needs: ["FlowForgeFleet", "FlowForgeTestSupport", "FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [crypto, logging, x509, asn1]),
         tests(
             "FlowForgeReleasesTests",
