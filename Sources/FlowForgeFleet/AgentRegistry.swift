@@ -9,12 +9,19 @@ public struct AgentRegistry: Sendable {
     private let trustDomain: String
     private let settings: FleetSettings
     private let refusals: RefusalTrail
+    private let standingChanged: @Sendable (ID<Agent>) -> Void
 
-    public init(store: Store, trustDomain: String, settings: FleetSettings, refusals: RefusalTrail) {
+    /// `standingChanged` is called after each committed change, so that a held poll of the agent hears
+    /// of it at once.
+    public init(
+        store: Store, trustDomain: String, settings: FleetSettings, refusals: RefusalTrail,
+        standingChanged: @escaping @Sendable (ID<Agent>) -> Void = { _ in }
+    ) {
         self.store = store
         self.trustDomain = trustDomain
         self.settings = settings
         self.refusals = refusals
+        self.standingChanged = standingChanged
     }
 
     /// Whether the holder of a certificate may speak, now. Asked on every request, because a
@@ -83,7 +90,7 @@ public struct AgentRegistry: Sendable {
     private func move(
         _ agent: ID<Agent>, to standing: AgentStanding, action: String, by actor: Actor
     ) async throws -> OperatorAPI.AgentView {
-        let row = try await store.write { session -> AgentRow in
+        let row = try await store.write { [standingChanged] session -> AgentRow in
             guard let row = try session.agents.find(agent) else { throw Self.notFound(agent) }
             if row.standing == standing { return row }
             guard row.standing != .revoked else {
@@ -97,6 +104,7 @@ public struct AgentRegistry: Sendable {
                 detail["certificates"] = .integer(Int64(try session.certificates.revokeAll(of: agent)))
             }
             try session.audit.append(actor: actor, action: action, subject: agent.description, detail: detail)
+            session.whenCommitted { standingChanged(agent) }
             var moved = row
             moved.standing = standing
             return moved

@@ -23,4 +23,20 @@ import Testing
             for _ in 0..<3 { #expect(try await agent.poll(waitSeconds: 0.05, freeSlots: 1).status == 200) }
         }
     }
+
+    @Test(.timeLimit(.minutes(1))) func `a held poll hears at once that its agent is to drain`() async throws {
+        try await TestControlPlane.run { plane in
+            let agent = try await plane.agent()
+            let owner = try HTTPExchange(operator: plane, token: plane.ownerToken)
+            try await withThrowingTaskGroup(of: TestAgent.Answer.self) { group in
+                group.addTask { try await agent.poll(waitSeconds: 25, freeSlots: 1) }
+                try await eventually("the poll is held") { plane.controlPlane.heldRequests == 1 }
+                #expect(try await owner.send("POST", "/api/v1/agents/\(agent.id)/drain").status == 200)
+                // Long before the 25 s for which it would be held.
+                try await eventually("the poll is answered") { plane.controlPlane.heldRequests == 0 }
+                let answer = try #require(try await group.next())
+                #expect(try WireCoding.decode(AgentAPI.PollResponse.self, from: answer.body).directives == [.drain])
+            }
+        }
+    }
 }

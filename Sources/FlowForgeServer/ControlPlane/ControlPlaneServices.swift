@@ -47,11 +47,14 @@ final class ControlPlaneServices: Sendable {
         audit = AuditTrail(store: store)
         joinTokens = JoinTokens(store: store, settings: fleet, caFingerprint: authority.fingerprint)
         joining = AgentJoining(store: store, authority: authority, settings: fleet, refusals: refusals, logger: logger)
-        agents = AgentRegistry(store: store, trustDomain: authority.trustDomain, settings: fleet, refusals: refusals)
+        let wakeUps = WakeUps()
+        self.wakeUps = wakeUps
+        agents = AgentRegistry(
+            store: store, trustDomain: authority.trustDomain, settings: fleet, refusals: refusals,
+            standingChanged: { wakeUps.wake(agent: $0) })
         bundles = try BundleRegistry(store: store, folder: bundleFolder, logger: logger)
         environments = Environments(store: store)
         deployments = Deployments(store: store)
-        wakeUps = WakeUps()
         runs = RunStarter(store: store, wakeUps: wakeUps, settings: orchestration, logger: logger)
         runReader = RunReader(store: store, wakeUps: wakeUps)
         dispatcher = Dispatcher(store: store, wakeUps: wakeUps, settings: orchestration, logger: logger)

@@ -58,33 +58,23 @@ struct TaskVariables: Sendable {
         return type.map { "CAST(\(literal) AS \($0))" } ?? literal
     }
 
-    /// Replaces `${parameters.x}` and `${variables.x}`. Throws `unknown_variable` where there is no such value.
-    func expand(_ text: String, in what: String) throws -> String {
-        var result = ""
-        var rest = text[...]
-        while let start = rest.range(of: "${") {
-            result += rest[..<start.lowerBound]
-            guard let end = rest[start.upperBound...].firstIndex(of: "}") else { break }
-            let name = rest[start.upperBound..<end]
-            guard let value = value(named: name) else {
-                throw TaskError(
-                    code: "unknown_variable", message: "\(what) uses ${\(name)}, which has no value",
-                    hint: "declare it in flowforge.yaml and bind it in the environment, or give it a default")
-            }
-            result += value
-            rest = rest[rest.index(after: end)...]
+    /// Replaces `${parameters.x}` and `${variables.x}`. In a path a parameter must be one plain part of
+    /// it. Throws `unknown_variable` where there is no such value.
+    func expand(_ text: String, in what: String, asPath: Bool = false) throws -> String {
+        let template: Template
+        do { template = try Template(text) } catch {
+            throw TaskError(code: "manifest", message: "\(what): \(error.description)", hint: error.hint)
         }
-        return result + rest
-    }
-
-    private func value(named name: Substring) -> String? {
-        let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
-        guard parts.count == 2 else { return nil }
-        switch parts[0] {
-        case "parameters": return parameters[parts[1]].map { Self.text($0.value) }
-        case "variables": return variables[parts[1]].map { Self.text($0.value) }
-        default: return nil
+        let resolved = template.resolve(
+            variables: variables.mapValues(\.value), parameters: parameters.mapValues(\.value), asPath: asPath)
+        guard let resolved else {
+            throw TaskError(
+                code: "unknown_variable",
+                message: "\(what) '\(text)' cannot be filled in: "
+                    + (asPath ? "a value is missing, or a parameter holds '/', '..' or a glob" : "a value is missing"),
+                hint: "declare it in flowforge.yaml and bind it in the environment, or give the run another value")
         }
+        return resolved
     }
 
     /// A value as plain text: for paths, arguments and environments of commands.

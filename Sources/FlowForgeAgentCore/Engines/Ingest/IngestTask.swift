@@ -63,7 +63,7 @@ struct IngestTask: Sendable {
     }
 
     private func find(_ variables: TaskVariables, ledger: IngestLedger, journal: TaskJournal) async throws -> IngestLedger.Arrivals {
-        let pattern = try variables.expand(source.path, in: "source.path")
+        let pattern = try variables.expand(source.path, in: "source.path", asPath: true)
         let found = try SourceFiles(matching: pattern, relativeTo: work.bundleFolder)
         guard !found.files.isEmpty else {
             throw TaskError(
