@@ -115,7 +115,7 @@ struct RunCreation {
         } catch {
             throw APIError(
                 .invalidRequest, "parameters of flow '\(request.flow)': \(error)",
-                hint: "'flowforge bundle show' lists the parameters of a bundle",
+                hint: "the bundle's flowforge.yaml declares its parameters with their types",
                 metadata: ["parameters": error.faults.map(\.name).joined(separator: ", ")])
         }
     }

@@ -91,7 +91,7 @@ public struct Environments: Sendable {
         fields += names.filter { existing.variables[$0] != request.variables[$0] }.map { "variables.\($0)" }
         return APIError(
             .conflict, "environment '\(existing.name)' exists with other settings: \(fields.joined(separator: ", "))",
-            hint: "give its settings as 'GET /environments/\(existing.name)' shows them, or choose another name")
+            hint: "give its settings as `flowforge env show \(existing.name)` shows them, or choose another name")
     }
 }
 

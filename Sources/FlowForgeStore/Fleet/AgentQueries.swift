@@ -48,12 +48,12 @@ public struct AgentQueries {
         if standing == .revoked { return .revoked }
         try session.db.execute(
             sql: """
-                UPDATE agent SET agent_version = ?, engines = ?, labels = ?, slots = ?, leases = ?, last_poll_at = ?
+                UPDATE agent SET agent_version = ?, engines = ?, labels = ?, slots = ?, last_poll_at = ?
                 WHERE id = ?
                 """,
             arguments: [
                 request.agentVersion, try jsonText(request.engines), try jsonText(request.labels), request.slots,
-                request.leases.count, session.now.milliseconds, agent.description,
+                session.now.milliseconds, agent.description,
             ])
         return standing
     }
@@ -102,8 +102,9 @@ public struct AgentQueries {
         try Row.fetchAll(
             session.db,
             sql: """
-                SELECT a.id, a.name, a.pool, a.state, a.agent_version, a.engines, a.labels, a.slots, a.leases, a.joined_at,
+                SELECT a.id, a.name, a.pool, a.state, a.agent_version, a.engines, a.labels, a.slots, a.joined_at,
                     a.last_poll_at,
+                    (SELECT count(*) FROM attempt t WHERE t.agent = a.id AND t.lease_until IS NOT NULL) AS leases,
                     (SELECT max(c.not_after) FROM agent_certificate c WHERE c.agent = a.id) AS certificate_not_after
                 FROM agent a WHERE \(condition)
                 """,

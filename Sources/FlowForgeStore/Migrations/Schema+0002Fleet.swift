@@ -25,7 +25,6 @@ extension Schema {
                 engines TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(engines)),
                 labels TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(labels)),
                 slots INTEGER NOT NULL DEFAULT 0,
-                leases INTEGER NOT NULL DEFAULT 0,
                 joined_at INTEGER NOT NULL,
                 last_poll_at INTEGER
             ) STRICT;

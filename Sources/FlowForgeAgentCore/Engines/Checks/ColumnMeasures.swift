@@ -44,7 +44,8 @@ struct ColumnMeasures: Sendable {
             let present = profile.integer(keys.present) ?? 0
             var result = ColumnStatistics(
                 column: keys.column.name, count: profile.rows, nulls: profile.rows - present,
-                distinct: keys.distinct.flatMap { profile.integer($0) })
+                // An estimate may exceed what there is.
+                distinct: keys.distinct.flatMap { profile.integer($0) }.map { min($0, present) })
             switch keys.family {
             case .integer:
                 result.minimum = keys.minimum.flatMap { profile.integer($0) }.map(JSONValue.integer)
