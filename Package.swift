@@ -14,12 +14,13 @@ let collections = Target.Dependency.product(name: "Collections", package: "swift
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
-let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let parser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -96,7 +97,7 @@ let package = Package(
                 "FlowForgeOrchestration", "FlowForgeFleet", "FlowForgeReleases", "FlowForgeCatalog",
                 "FlowForgeGovernance", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol",
             ],
-            uses: [asn1, hummingbird, hummingbirdTLS, lifecycle, logging, nioCore, nioPosix, nioHTTP1, nioSSL, x509],
+            uses: [hummingbird, hummingbirdCore, lifecycle, logging, nioCore, nioHTTP1, nioSSL, nioTLS],
             resources: [.embedInCode("Resources/openapi.json")]),
         room(
             "FlowForgeClient", needs: ["FlowForgeProtocol"],
@@ -112,7 +113,7 @@ let package = Package(
                 "FlowForgeServer", "FlowForgeOrchestration", "FlowForgeFleet", "FlowForgeReleases", "FlowForgeCatalog",
                 "FlowForgeGovernance", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol",
             ],
-            uses: [lifecycle, logging, nioPosix, parser, .product(name: "UnixSignals", package: "swift-service-lifecycle")]),
+            uses: [lifecycle, logging, parser, .product(name: "UnixSignals", package: "swift-service-lifecycle")]),
         program(
             "flowforge-agent", needs: ["FlowForgeAgentCore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [lifecycle, logging, parser]),

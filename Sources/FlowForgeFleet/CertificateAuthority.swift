@@ -25,7 +25,11 @@ public struct CertificateAuthority: Sendable {
 
     public enum Fault: Error, CustomStringConvertible {
         case unreadable(String)
-        public var description: String { switch self { case .unreadable(let what): what } }
+        public var description: String {
+            switch self {
+            case .unreadable(let what): what
+            }
+        }
     }
 
     public let trustDomain: String

@@ -4,8 +4,8 @@ public import FlowForgeProtocol
 public import Foundation
 internal import NIOCore
 internal import NIOHTTP1
-internal import X509
 internal import SwiftASN1
+internal import X509
 
 /// An agent as far as the wire goes: a key, a certificate and requests. It runs nothing.
 public struct TestAgent: Sendable {
@@ -44,7 +44,9 @@ public struct TestAgent: Sendable {
         exchange = try HTTPExchange(plane, certificate: grant.certificate, key: key)
     }
 
-    public func post(_ path: String, _ body: some Encodable & Sendable) async throws -> Answer { try await exchange.post(path, body) }
+    public func post(_ path: String, _ body: some Encodable & Sendable) async throws -> Answer {
+        try await exchange.post(path, body)
+    }
 
     public func get(_ path: String, headers: [String: String] = [:]) async throws -> Answer {
         try await exchange.get(path, headers: headers)

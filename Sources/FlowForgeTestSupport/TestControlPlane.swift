@@ -120,7 +120,8 @@ public final class TestControlPlane: Sendable {
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
-    public func joinToken(pool: String = "test", ttlSeconds: Int = 600, uses: Int = 1) async throws -> OperatorAPI.JoinTokenGrant {
+    public func joinToken(pool: String = "test", ttlSeconds: Int = 600, uses: Int = 1) async throws -> OperatorAPI.JoinTokenGrant
+    {
         try await JoinTokens(store: store, settings: FleetSettings(agentURL: agentURL), caFingerprint: caFingerprint)
             .create(OperatorAPI.CreateJoinToken(pool: pool, ttlSeconds: ttlSeconds, uses: uses), by: .system("test"))
     }

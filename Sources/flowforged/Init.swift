@@ -22,7 +22,9 @@ struct Init: AsyncParsableCommand {
     @Option(help: "Where agents reach it (default: https://<host name>:<port>, or the listening address if it is one).")
     var agentUrl: String?
     @Option(help: "Where the operator API listens, host:port.") var operatorListen = "127.0.0.1:8444"
-    @Option(help: "A name or address for the server certificate, beside localhost, 127.0.0.1, ::1 and the host name; may be repeated.")
+    @Option(
+        help: "A name or address for the server certificate, beside localhost, 127.0.0.1, ::1 and the host name; may be repeated."
+    )
     var host: [String] = []
     @Option(help: "Write the owner's token to this new file (mode 0600) instead of printing it.") var tokenFile: String?
     @Flag(help: "Print JSON.") var json = false
@@ -60,7 +62,8 @@ struct Init: AsyncParsableCommand {
         if let named = agentUrl.flatMap({ URL(string: $0)?.host() }) { hosts.append(named) }
         var seen = Set<String>()
         return Initialization(
-            dataFolder: folder, configuration: config.map { URL(filePath: $0).standardizedFileURL } ?? folder.appending(path: "flowforged.yaml"),
+            dataFolder: folder,
+            configuration: config.map { URL(filePath: $0).standardizedFileURL } ?? folder.appending(path: "flowforged.yaml"),
             trustDomain: trustDomain, agentListen: listen, agentURL: agentUrl ?? "https://\(reachable)",
             operatorListen: ListenAddress(operatorListen)!, hosts: hosts.filter { seen.insert($0).inserted })
     }

@@ -47,10 +47,11 @@ struct Serve: AsyncParsableCommand {
 
     private static func group(_ controlPlane: ControlPlane, _ logger: Logger) -> ServiceGroup {
         // The notifier comes before what drains, so that it says STOPPING after the group began to stop.
-        let services = controlPlane.lifecycle + [
-            ReloadOnHangup(controlPlane: controlPlane, logger: logger),
-            SystemdNotifier(controlPlane: controlPlane, logger: logger),
-        ]
+        let services =
+            controlPlane.lifecycle + [
+                ReloadOnHangup(controlPlane: controlPlane, logger: logger),
+                SystemdNotifier(controlPlane: controlPlane, logger: logger),
+            ]
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .notice)
         var configuration = ServiceGroupConfiguration(

@@ -58,7 +58,9 @@ struct SystemdNotifier: Service {
                     sendto(descriptor, message, message.utf8.count, Int32(MSG_NOSIGNAL), $0, length)
                 }
             }
-            if sent < 0 { logger.warning("systemd cannot be notified", metadata: ["error": "\(String(cString: strerror(errno)))"]) }
+            if sent < 0 {
+                logger.warning("systemd cannot be notified", metadata: ["error": "\(String(cString: strerror(errno)))"])
+            }
         #endif
     }
 }

@@ -10,7 +10,9 @@ import Testing
 import X509
 
 @Suite struct JoiningTests {
-    @Test func `a token and a signing request get a certificate with a SPIFFE id and nothing that the request asked for`() async throws {
+    @Test func `a token and a signing request get a certificate with a SPIFFE id and nothing that the request asked for`()
+        async throws
+    {
         try await withFleet { fleet in
             let token = try await fleet.token()
             let grant = try await fleet.join(token)
@@ -103,7 +105,9 @@ import X509
             let token = try await fleet.token()
             let error = await #expect(throws: APIError.self) { try await fleet.join(token, version: version) }
             #expect(error?.code == .protocolVersion)
-            #expect(error?.hint?.contains(version > ProtocolVersion.current ? "upgrade the control plane" : "upgrade the agent") == true)
+            #expect(
+                error?.hint?.contains(version > ProtocolVersion.current ? "upgrade the control plane" : "upgrade the agent")
+                    == true)
             #expect(try await fleet.audited() == ["protocol_version"])
         }
     }

@@ -87,7 +87,9 @@ import Testing
         OperatorAPI.CreateJoinToken(pool: "Not A Pool"), .init(pool: ""), .init(pool: "p", ttlSeconds: 0),
         .init(pool: "p", ttlSeconds: 31 * 86_400), .init(pool: "p", uses: 0), .init(pool: "p", uses: -1),
     ])
-    func `a join token with an impossible pool, life or number of uses is not made`(request: OperatorAPI.CreateJoinToken) async throws {
+    func `a join token with an impossible pool, life or number of uses is not made`(request: OperatorAPI.CreateJoinToken)
+        async throws
+    {
         try await withFleet { fleet in
             await fleet.expectRefusal(.invalidRequest) { _ = try await fleet.tokens.create(request, by: .system("test")) }
         }

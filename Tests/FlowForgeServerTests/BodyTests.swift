@@ -10,7 +10,9 @@ import Testing
         try await TestControlPlane.run { plane in
             let text = try await OpenSSL.connect(
                 plane.agentPort, ["-ign_eof"],
-                input: "POST /agent/v1/join HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n\(String(repeating: "x", count: 100))")
+                input:
+                    "POST /agent/v1/join HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n\(String(repeating: "x", count: 100))"
+            )
             #expect(text.contains("413 "))
             #expect(text.contains("too_large"))
         }

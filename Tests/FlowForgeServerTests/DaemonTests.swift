@@ -118,7 +118,8 @@ import Testing
 
     @Test func `it does not start on a port in use`() async throws {
         try await withTemporaryFolder { folder in
-            let other = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup).bind(host: "127.0.0.1", port: 0).get()
+            let other = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup).bind(host: "127.0.0.1", port: 0)
+                .get()
             let port = try #require(other.localAddress?.port)
             let data = folder.appending(path: "control")
             _ = try await Self.initialize(data, agentListen: "127.0.0.1:\(port)")

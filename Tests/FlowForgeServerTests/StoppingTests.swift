@@ -26,7 +26,9 @@ import Testing
                     let operators = HTTPExchange(
                         base: "https://127.0.0.1:\(daemon.operatorPort)", client: client, token: token)
                     for _ in 0..<20 {
-                        polls.start { try await agents.post("/agent/v1/poll", TestAgent.pollRequest(waitSeconds: 25, freeSlots: 1)) }
+                        polls.start {
+                            try await agents.post("/agent/v1/poll", TestAgent.pollRequest(waitSeconds: 25, freeSlots: 1))
+                        }
                     }
                     try await eventually("20 polls are held") {
                         String(decoding: try await operators.get("/metrics").body, as: UTF8.self)

@@ -44,7 +44,8 @@ extension ServerSettings {
         }
         if let log = top.mapping("log", keys: ["level", "format"]) {
             settings.logLevel = word(log, "level", Logger.Level.allCases.map(\.rawValue), Logger.Level.named) ?? settings.logLevel
-            settings.logFormat = word(log, "format", LogFormat.allCases.map(\.rawValue), { LogFormat(rawValue: $0) }) ?? settings.logFormat
+            settings.logFormat =
+                word(log, "format", LogFormat.allCases.map(\.rawValue), { LogFormat(rawValue: $0) }) ?? settings.logFormat
         }
         if let certificates = top.mapping("certificates", keys: ["agent_lifetime"]),
             let seconds = certificates.duration("agent_lifetime", in: 60...90 * 86_400)
@@ -72,7 +73,8 @@ extension ServerSettings {
 
     private static func agentURL(_ mapping: YAMLMapping) -> String? {
         guard let text = mapping.text("url", required: true) else { return nil }
-        guard let url = URL(string: text), url.scheme == "https", url.host() != nil, url.path().isEmpty || url.path() == "/" else {
+        guard let url = URL(string: text), url.scheme == "https", url.host() != nil, url.path().isEmpty || url.path() == "/"
+        else {
             mapping.reader.report(
                 "'url' of \(mapping.what) is '\(text.prefix(80))'", hint: "write https://host:port, as agents reach this machine",
                 at: mapping.position(of: "url"))

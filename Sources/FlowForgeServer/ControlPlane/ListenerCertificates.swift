@@ -5,7 +5,6 @@ internal import Logging
 internal import NIOSSL
 internal import ServiceLifecycle
 internal import Synchronization
-internal import X509
 
 /// The certificates of both listeners: loads them, renews the one that our CA issued before it
 /// expires, and takes over changed files, all without a restart.

@@ -15,11 +15,15 @@ struct BlobResponse {
         ]
         switch Self.range(request.headers[.range], size: size) {
         case .whole:
-            let body = request.method == .head ? ResponseBody(contentLength: Int(size)) { try await $0.finish(nil) } : try await FileIO().loadFile(path: file.path, context: context)
+            let body =
+                request.method == .head
+                ? ResponseBody(contentLength: Int(size)) { try await $0.finish(nil) }
+                : try await FileIO().loadFile(path: file.path, context: context)
             return Response(status: .ok, headers: headers, body: body)
         case .part(let bytes):
             headers[.contentRange] = "bytes \(bytes.lowerBound)-\(bytes.upperBound)/\(size)"
-            let body = try await FileIO().loadFile(path: file.path, range: Int(bytes.lowerBound)...Int(bytes.upperBound), context: context)
+            let body = try await FileIO().loadFile(
+                path: file.path, range: Int(bytes.lowerBound)...Int(bytes.upperBound), context: context)
             return Response(status: .partialContent, headers: headers, body: body)
         case .unsatisfiable:
             headers[.contentRange] = "bytes */\(size)"

@@ -1,5 +1,5 @@
-internal import FlowForgeFleet
 internal import FlowForgeDomain
+internal import FlowForgeFleet
 internal import FlowForgeProtocol
 internal import FlowForgeStore
 internal import Foundation
@@ -40,6 +40,7 @@ struct HandshakeRefusals: Service {
                     + certificate.notAfter.formatted(WireCoding.timeStyle))
         }
         return APIError(
-            .certificateUnknown, "a client at \(refusal.address) showed certificate \(certificate.serial), which our CA did not sign")
+            .certificateUnknown,
+            "a client at \(refusal.address) showed certificate \(certificate.serial), which our CA did not sign")
     }
 }

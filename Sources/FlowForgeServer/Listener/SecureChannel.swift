@@ -2,7 +2,6 @@ internal import Hummingbird
 internal import HummingbirdCore
 internal import Logging
 internal import NIOCore
-internal import NIOHTTPTypes
 internal import NIOSSL
 
 /// HTTP/1.1 over TLS, with the peer known to the requests (``Connection/current``).

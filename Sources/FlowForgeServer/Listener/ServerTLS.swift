@@ -20,7 +20,9 @@ final class ServerTLS: Sendable {
 
     /// TLS 1.3 only. With `clients`, a client may show a certificate that one of these roots signed; a
     /// certificate of any other CA ends the handshake, and one without a certificate is anonymous.
-    static func configuration(chain: [NIOSSLCertificate], key: NIOSSLPrivateKey, clients: [NIOSSLCertificate]?) -> TLSConfiguration {
+    static func configuration(chain: [NIOSSLCertificate], key: NIOSSLPrivateKey, clients: [NIOSSLCertificate]?)
+        -> TLSConfiguration
+    {
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv13

@@ -1,6 +1,6 @@
+internal import Crypto
 public import FlowForgeProtocol
 public import Foundation
-internal import Crypto
 
 /// A token that lets in whoever shows it: `<prefix>_` and 32 random bytes in base64url. The store
 /// keeps ``hash``, from which the token cannot be found; looking a hash up compares nothing that

@@ -1,7 +1,7 @@
 public import FlowForgeDomain
 public import FlowForgeProtocol
-public import Logging
 internal import Foundation
+public import Logging
 internal import Synchronization
 
 /// Writes down what was refused: one log line and one audit entry each.

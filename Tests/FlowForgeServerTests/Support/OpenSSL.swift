@@ -17,7 +17,9 @@ enum OpenSSL {
     static func request(_ port: Int, _ path: String, body: String = "{}", _ arguments: [String]) async throws -> String {
         try await connect(
             port, ["-ign_eof"] + arguments,
-            input: "POST \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+            input:
+                "POST \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+        )
     }
 }
 
