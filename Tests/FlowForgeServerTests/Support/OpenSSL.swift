@@ -7,10 +7,17 @@ import SystemPackage
 enum OpenSSL {
     /// What it prints, on both streams. `input` is sent once connected, then the stream ends.
     static func connect(_ port: Int, _ arguments: [String], input: String = "") async throws -> String {
-        let result = try await Subprocess.run(
-            .name("openssl"), arguments: Arguments(["s_client", "-connect", "127.0.0.1:\(port)"] + arguments),
-            input: .string(input), output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
-        return result.standardOutput + result.standardError
+        // From a file: Subprocess 1.0.2 aborts when a child ends before it has read a string to its end.
+        try await withTemporaryFolder { folder in
+            let file = folder.appending(path: "input")
+            try Data(input.utf8).write(to: file)
+            let descriptor = try FileDescriptor.open(FilePath(file.path), .readOnly)
+            let result = try await Subprocess.run(
+                .name("openssl"), arguments: Arguments(["s_client", "-connect", "127.0.0.1:\(port)"] + arguments),
+                input: .fileDescriptor(descriptor, closeAfterSpawningProcess: true), output: .string(limit: 1 << 20),
+                error: .string(limit: 1 << 20))
+            return result.standardOutput + result.standardError
+        }
     }
 
     /// One HTTP request; the answer's head and body are part of the result.
