@@ -14,8 +14,7 @@ struct CommandResult: Sendable, CustomStringConvertible {
 
 /// Runs a program to its end; cancelling the calling task ends it and its children.
 func execute(
-    _ program: String, _ arguments: [String] = [], environment: [String: String] = [:], in folder: URL? = nil,
-    input: String = ""
+    _ program: String, _ arguments: [String] = [], environment: [String: String] = [:], in folder: URL? = nil
 ) async throws -> CommandResult {
     var options = PlatformOptions()
     options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(20))]
@@ -23,7 +22,7 @@ func execute(
         program.contains("/") ? .path(FilePath(program)) : .name(program), arguments: Arguments(arguments),
         environment: .inherit.updating(
             Dictionary(uniqueKeysWithValues: environment.map { (Environment.Key(stringLiteral: $0.key), $0.value) })),
-        workingDirectory: folder.map { FilePath($0.path) }, platformOptions: options, input: .string(input),
+        workingDirectory: folder.map { FilePath($0.path) }, platformOptions: options, input: .none,
         output: .string(limit: 64 << 20), error: .string(limit: 64 << 20))
     let status: Int
     switch result.terminationStatus {
