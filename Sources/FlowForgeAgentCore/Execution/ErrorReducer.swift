@@ -20,14 +20,18 @@ struct ErrorReducer: Sendable {
         // What error(…) raises is whatever the SQL put together.
         if raisesErrors, failure.type == "Invalid Input" { return "\(failure.type) Error (the text stays on the agent)" }
         if failure.type == "Out of Memory" { return "Out of Memory Error: \(Self.firstSentence(failure.message))" }
-        return "\(failure.type) Error: \(reduce(failure.message))"
+        // These come before the first row is read.
+        let knowsRows = !["Binder", "Catalog", "Parser"].contains(failure.type)
+        return "\(failure.type) Error: \(reduce(failure.message, knowsRows: knowsRows))"
     }
 
-    /// The text without what might be a value.
-    func reduce(_ text: String) -> String {
+    /// The text without what might be a value. Where the engine `knowsRows` a value may also stand
+    /// there unquoted, so only words of the author and those that engines use survive.
+    func reduce(_ text: String, knowsRows: Bool = true) -> String {
         var text = Self.cut(text)
         for quote: Character in ["'", "\"", "`"] { text = hideQuoted(in: text, by: quote) }
         text = hideNumbers(in: text)
+        if knowsRows { text = hideWords(in: text) }
         let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
         return line.count > Self.limit ? line.prefix(Self.limit) + "…" : line
     }
@@ -74,6 +78,12 @@ struct ErrorReducer: Sendable {
         }
     }
 
+    private func hideWords(in text: String) -> String {
+        text.replacing(#/[\p{L}\p{N}_]+/#) { match in
+            Self.engineWords.contains(match.output.lowercased()) || isKnown(match.output) ? String(match.output) : "…"
+        }
+    }
+
     private func isKnown(_ piece: some StringProtocol) -> Bool {
         let wanted = piece.lowercased()
         guard !wanted.isEmpty else { return true }
@@ -91,4 +101,23 @@ struct ErrorReducer: Sendable {
     private static func continues(_ character: Character?) -> Bool {
         character.map { $0.isLetter || $0.isNumber || $0 == "_" } ?? false
     }
+
+    /// Words of DuckDB's own messages about values, and its types.
+    private static let engineWords: Set<String> = Set(
+        """
+        a access add addition after aggregate all allocate already an and any argument arguments array as at back be before \
+        because been bigint bit blob block bool boolean bounds buffer but by bytes calculate can cannot cast casting char \
+        character characters column columns constraint conversion convert converted corrupt could data date day days decimal \
+        deserialize device digits directory disk division do does double duplicate element elements empty end enum error exceeded \
+        exceeds expected expression expressions extract factor failed field file float for format found free from full function \
+        group had has have hour hours hugeint if in index input int int128 int16 int32 int64 int8 integer interval into invalid \
+        io is it its json key keys large left length limit list literal logarithm long lower malformed map match max maximum \
+        memory mib min minimum minute missing month more multiple multiplication must name negative no not null number numeric of \
+        offset on one only open operation option or order out overflow parameter parse parser partition pattern point position \
+        power precision query range read real regex regular replace result returned right row rows scale second seconds size \
+        smallint source space specifier statement string struct subquery subtraction syntax table than that the there this time \
+        timestamp timestamptz timezone tinyint to too truncate type types ubigint uhugeint uint128 uint16 uint32 uint64 uint8 \
+        uinteger unexpected union unknown unsupported upper used usmallint using utf8 utinyint uuid valid value values varchar when \
+        which while with within write year years zero zone
+        """.split(separator: " ").map(String.init))
 }

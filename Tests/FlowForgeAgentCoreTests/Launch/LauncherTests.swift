@@ -1,0 +1,184 @@
+import Foundation
+import Testing
+
+@testable import FlowForgeAgentCore
+
+/// `flowforge-launch` as a process of its own.
+@Suite struct LauncherTests {
+    private final class Folder: Sendable {
+        let url = FileManager.default.temporaryDirectory.appending(path: "launch-\(UUID().uuidString)")
+        init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
+        deinit { try? FileManager.default.removeItem(at: url) }
+        var path: String { url.path(percentEncoded: false) }
+    }
+
+    private struct Ended {
+        var status: Int32
+        var output: String
+        var errors: String
+        var usage: ProcessUsage?
+    }
+
+    private func launch(_ command: [String], options: [String] = [], in folder: Folder) throws -> (process: Process, end: () throws -> Ended) {
+        let process = Process()
+        process.executableURL = try EngineBench.launcher()
+        let usage = folder.url.appending(path: "usage.json")
+        process.arguments = options + ["--usage", usage.path(percentEncoded: false), "--"] + command
+        let output = Pipe()
+        let errors = Pipe()
+        process.standardOutput = output
+        process.standardError = errors
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        return (process, {
+            let text = try output.fileHandleForReading.readToEnd() ?? Data()
+            let complaint = try errors.fileHandleForReading.readToEnd() ?? Data()
+            process.waitUntilExit()
+            let bytes = try? Data(contentsOf: usage)
+            return Ended(
+                status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
+                errors: String(decoding: complaint, as: UTF8.self),
+                usage: try bytes.map { try JSONDecoder().decode(ProcessUsage.self, from: $0) })
+        })
+    }
+
+    private func run(_ command: [String], options: [String] = []) throws -> Ended {
+        let folder = try Folder()
+        return try launch(command, options: options, in: folder).end()
+    }
+
+    private func isAlive(_ pid: Int32) -> Bool {
+        guard kill(pid, 0) == 0 else { return false }
+        // A zombie that nobody has waited for yet is dead.
+        let stat = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""
+        return stat.contains(") Z ") ? false : !stat.isEmpty
+    }
+
+    /// Waits, boundedly, for a pid that a child writes.
+    private func pid(from file: String) throws -> Int32 {
+        for _ in 0..<500 {
+            if let text = try? String(contentsOfFile: file, encoding: .utf8), text.hasSuffix("\n"),
+                let pid = Int32(text.trimmingCharacters(in: .whitespacesAndNewlines))
+            {
+                return pid
+            }
+            usleep(10_000)
+        }
+        throw CocoaError(.fileReadUnknown, userInfo: [NSFilePathErrorKey: file])
+    }
+
+    private func waitForEnd(of pid: Int32) -> Bool {
+        for _ in 0..<500 {
+            if !isAlive(pid) { return true }
+            usleep(10_000)
+        }
+        return false
+    }
+
+    @Test(arguments: [
+        (["/bin/true"], 0), (["/bin/sh", "-c", "exit 7"], 7), (["/bin/sh", "-c", "kill -9 $$"], 137),
+        (["/no/such/program"], 127), (["/etc/passwd"], 126),
+    ] as [([String], Int32)])
+    func `the command's end is the launcher's`(command: [String], status: Int32) throws {
+        let ended = try run(command)
+        #expect(ended.status == status)
+        #expect(ended.usage != nil)
+        if status == 127 { #expect(ended.errors == "flowforge-launch: cannot run '/no/such/program': No such file or directory\n") }
+    }
+
+    @Test func `wrong options are refused with the reason`() throws {
+        #expect(try run(["true"], options: ["--as", "many"]).errors.contains("--as needs a number"))
+        #expect(try run(["true"], options: ["--what", "1"]).status == 125)
+        #expect(try run(["true"], options: ["--parent", "1"]).errors.contains("process 1, which asked for the command, is gone"))
+    }
+
+    @Test func `usage counts processor time and memory`() throws {
+        let ended = try run(["/bin/sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"])
+        let usage = try #require(ended.usage)
+        #expect(usage.exitCode == 0)
+        #expect(usage.userSeconds > 0.01)
+        #expect(usage.maxResidentBytes > 500_000)
+    }
+
+    @Test func `a memory limit holds`() throws {
+        let script = "x = b'a' * (1 << 30)"
+        let python = try EngineBench.tool(".tools/python/bin/python").path(percentEncoded: false)
+        let ended = try run([python, "-c", script], options: ["--as", String(500 << 20)])
+        #expect(ended.status == 1)
+        #expect(ended.errors.contains("MemoryError"))
+    }
+
+    @Test func `a background child that ignores SIGTERM does not outlive the command`() throws {
+        let folder = try Folder()
+        let file = "\(folder.path)/pid"
+        let (_, end) = try launch(
+            ["/bin/sh", "-c", "trap '' TERM; (sleep 600 & echo $! > \(file); wait) & while [ ! -s \(file) ]; do :; done; exit 3"], in: folder)
+        let ended = try end()
+        #expect(ended.status == 3)
+        #expect(!isAlive(try pid(from: file)))
+    }
+
+    @Test func `a daemon in a session of its own does not outlive the command`() throws {
+        let folder = try Folder()
+        let file = "\(folder.path)/pid"
+        let (_, end) = try launch(
+            [
+                "/bin/sh", "-c",
+                "setsid sh -c 'trap \"\" TERM HUP INT; setsid sleep 600 & echo $! > \(file); exit 0' & while [ ! -s \(file) ]; do :; done; sleep 0.05; exit 0",
+            ], in: folder)
+        let ended = try end()
+        #expect(ended.status == 0)
+        #expect(!isAlive(try pid(from: file)))
+        #expect(try #require(ended.usage).leftovers >= 1)
+    }
+
+    @Test func `SIGTERM reaches the group and SIGKILL follows`() throws {
+        let folder = try Folder()
+        let file = "\(folder.path)/pid"
+        let (process, end) = try launch(
+            ["/bin/sh", "-c", "trap '' TERM INT; echo $$ > \(file); while :; do sleep 0.02; done"], options: ["--grace", "0.2"], in: folder)
+        let child = try pid(from: file)
+        kill(process.processIdentifier, SIGTERM)
+        let ended = try end()
+        #expect(ended.status == 137)
+        #expect(!isAlive(child))
+    }
+
+    @Test func `SIGINT comes first where it is asked for`() throws {
+        let folder = try Folder()
+        let file = "\(folder.path)/pid"
+        let (process, end) = try launch(
+            ["/bin/sh", "-c", "trap 'exit 42' INT; echo $$ > \(file); while :; do sleep 0.02; done"], in: folder)
+        _ = try pid(from: file)
+        kill(process.processIdentifier, SIGINT)
+        #expect(try end().status == 42)
+    }
+
+    @Test func `when the process that asked dies the whole tree dies`() throws {
+        let folder = try Folder()
+        let file = "\(folder.path)/pid"
+        let launcher = try EngineBench.launcher().path(percentEncoded: false)
+        let asking = Process()
+        asking.executableURL = URL(filePath: "/bin/sh")
+        asking.arguments = [
+            "-c",
+            "\(launcher) --parent $$ --usage \(folder.path)/usage.json -- /bin/sh -c 'trap \"\" TERM; setsid sleep 600 & echo $! > \(file); wait' & wait",
+        ]
+        try asking.run()
+        let grandchild = try pid(from: file)
+        #expect(isAlive(grandchild))
+        kill(asking.processIdentifier, SIGKILL)
+        asking.waitUntilExit()
+        #expect(waitForEnd(of: grandchild))
+    }
+
+    @Test func `a killed launcher takes the command with it`() throws {
+        let folder = try Folder()
+        let file = "\(folder.path)/pid"
+        let (process, end) = try launch(["/bin/sh", "-c", "echo $$ > \(file); exec sleep 600"], in: folder)
+        let child = try pid(from: file)
+        kill(process.processIdentifier, SIGKILL)
+        _ = try end()
+        #expect(waitForEnd(of: child))
+    }
+}
