@@ -8,13 +8,15 @@ struct EngineProbe: Sendable {
     let host: EngineHost
 
     func checkLauncher() throws(TaskError) {
-        try checkExecutable(host.launcher, what: "flowforge-launch", hint: "it is installed beside flowforge-agent; install it again")
+        try checkExecutable(
+            host.launcher, what: "flowforge-launch", hint: "it is installed beside flowforge-agent; install it again")
     }
 
     /// The version of DuckDB, which must be the one that bundles are written for.
     func duckdbVersion() async throws(TaskError) -> String {
         try checkLauncher()
-        try checkExecutable(host.duckdb, what: "the DuckDB program", hint: "run `make tools`, or set engines.duckdb in the configuration")
+        try checkExecutable(
+            host.duckdb, what: "the DuckDB program", hint: "run `make tools`, or set engines.duckdb in the configuration")
         let path = host.duckdb.path(percentEncoded: false)
         let text: String
         do {
@@ -29,7 +31,9 @@ struct EngineProbe: Sendable {
         let version = text.split(separator: " ").first.map { String($0.trimmingPrefix("v")) } ?? ""
         guard version == DuckDBEngine.version else {
             throw TaskError(
-                code: "engine_version", message: "\(path) is DuckDB \(version.isEmpty ? "of unknown version" : version), needed is \(DuckDBEngine.version)",
+                code: "engine_version",
+                message:
+                    "\(path) is DuckDB \(version.isEmpty ? "of unknown version" : version), needed is \(DuckDBEngine.version)",
                 hint: "run `make tools`")
         }
         return version
@@ -40,6 +44,7 @@ struct EngineProbe: Sendable {
         guard !FileManager.default.isExecutableFile(atPath: path) else { return }
         let there = FileManager.default.fileExists(atPath: path)
         throw TaskError(
-            code: "engine_missing", message: "\(what) \(there ? "at \(path) is not executable" : "is not at \(path)")", hint: hint)
+            code: "engine_missing", message: "\(what) \(there ? "at \(path) is not executable" : "is not at \(path)")", hint: hint
+        )
     }
 }

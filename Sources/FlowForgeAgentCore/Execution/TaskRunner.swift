@@ -1,5 +1,5 @@
-public import FlowForgeProtocol
 import FlowForgeBundle
+public import FlowForgeProtocol
 public import Foundation
 public import Logging
 
@@ -63,7 +63,8 @@ public struct TaskRunner: Sendable {
             try await reporting.lineage(
                 isCancelled ? events.abort(at: now()) : events.fail(taskError, result: nil, at: now()))
         } catch {
-            logger.error("the end of an attempt could not be reported: \(error)", metadata: ["attempt": "\(work.assignment.attempt)"])
+            logger.error(
+                "the end of an attempt could not be reported: \(error)", metadata: ["attempt": "\(work.assignment.attempt)"])
         }
         return AgentAPI.Finished(
             outcome: isCancelled ? .cancelled : .failed, metrics: TaskMetrics(), error: isCancelled ? nil : taskError)
@@ -75,12 +76,15 @@ public struct TaskRunner: Sendable {
         if let error = error as? CocoaError {
             if error.code == .fileWriteOutOfSpace {
                 return TaskError(
-                    code: "disk_full", message: "no space left on the agent's disk", hint: "free space where the lake is", retryable: true)
+                    code: "disk_full", message: "no space left on the agent's disk", hint: "free space where the lake is",
+                    retryable: true)
             }
             let path = error.filePath.map { " at \($0)" } ?? ""
-            return TaskError(code: "io_error", message: "a file operation failed\(path): \(error.localizedDescription)", retryable: true)
+            return TaskError(
+                code: "io_error", message: "a file operation failed\(path): \(error.localizedDescription)", retryable: true)
         }
-        return TaskError(code: "engine_failed", message: "the engine failed: \(type(of: error))", hint: "see the agent's log", retryable: true)
+        return TaskError(
+            code: "engine_failed", message: "the engine failed: \(type(of: error))", hint: "see the agent's log", retryable: true)
     }
 
     private static func engineVersion(of engine: String) -> String {

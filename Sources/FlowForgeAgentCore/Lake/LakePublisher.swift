@@ -2,7 +2,7 @@ public import FlowForgeProtocol
 import Foundation
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// Moves the pointers that outside readers follow, and clears away what dead attempts left.

@@ -2,7 +2,7 @@ import FlowForgeProtocol
 import Foundation
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// The folder in which one attempt builds a snapshot, `<asset>/.staging/<attempt>`: invisible to

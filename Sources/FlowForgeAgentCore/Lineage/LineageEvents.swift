@@ -94,7 +94,10 @@ struct LineageEvents: Sendable {
                 ]),
                 outputFacets: LineageFacets.all([
                     written == nil
-                        ? nil : result.map { LineageFacets.outputStatistics(rows: $0.metrics.rowsWritten, bytes: $0.metrics.bytesWritten) },
+                        ? nil
+                        : result.map {
+                            LineageFacets.outputStatistics(rows: $0.metrics.rowsWritten, bytes: $0.metrics.bytesWritten)
+                        },
                     result.flatMap { LineageFacets.assertions($0.checks) },
                 ]))
         ]

@@ -28,7 +28,8 @@ enum LineageFacets {
     }
 
     static func nominalTime(_ time: Date) -> Facet {
-        facet("nominalTime", "1-0-1/NominalTimeRunFacet.json", ["nominalStartTime": .string(time.formatted(WireCoding.timeStyle))])
+        facet(
+            "nominalTime", "1-0-1/NominalTimeRunFacet.json", ["nominalStartTime": .string(time.formatted(WireCoding.timeStyle))])
     }
 
     static func processingEngine(name: String, version: String) -> Facet {

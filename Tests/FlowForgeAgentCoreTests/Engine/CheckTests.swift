@@ -12,10 +12,13 @@ import Testing
         let orphans = try #require(AssetName("silver.known"))
         func checks(_ severity: Severity) -> [CheckSpec] {
             let rules: [CheckSpec.Rule] = [
-                .notNull(column: "name"), .unique(columns: ["id", "name"]), .acceptedValues(column: "name", values: ["a", "it's"]),
-                .range(column: "id", minimum: 2, maximum: nil), .range(column: "at", minimum: "2022-01-01", maximum: "2022-01-31"),
+                .notNull(column: "name"), .unique(columns: ["id", "name"]),
+                .acceptedValues(column: "name", values: ["a", "it's"]),
+                .range(column: "id", minimum: 2, maximum: nil),
+                .range(column: "at", minimum: "2022-01-01", maximum: "2022-01-31"),
                 .rowCount(minimum: 5, maximum: nil), .relationships(column: "id", to: orphans, field: "id"),
-                .freshness(column: "at", seconds: 60), .sql(query: "SELECT * FROM this JOIN silver.known USING (id) WHERE name = 'a'"),
+                .freshness(column: "at", seconds: 60),
+                .sql(query: "SELECT * FROM this JOIN silver.known USING (id) WHERE name = 'a'"),
             ]
             return rules.enumerated().map { CheckSpec(name: "\($1.kind) \($0)", severity: severity, rule: $1) }
         }
@@ -38,7 +41,8 @@ import Testing
         #expect(failed.finished.checks.count == 9)
         #expect(failed.finished.metrics.rowsWritten == 4)
         #expect(failed.report.all.events.map(\.eventType) == [.start, .fail])
-        let left = try FileManager.default.subpathsOfDirectory(atPath: bench.lake.root.path(percentEncoded: false) + "/dev/gold/u")
+        let left = try FileManager.default.subpathsOfDirectory(
+            atPath: bench.lake.root.path(percentEncoded: false) + "/dev/gold/u")
         #expect(left == [".staging"])
     }
 

@@ -7,13 +7,15 @@ import Testing
 
 @Suite struct CommandTaskTests {
     private func command(
-        _ script: String, in bench: EngineBench, arguments: [String] = [], inputs: [String] = [], output: String?, mode: Int = 0o755,
+        _ script: String, in bench: EngineBench, arguments: [String] = [], inputs: [String] = [], output: String?,
+        mode: Int = 0o755,
         load: LoadSpec = LoadSpec(), checks: [CheckSpec] = []
     ) throws -> TaskSpec {
         let url = try bench.write(script, to: "bin/run.sh")
         try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: url.path(percentEncoded: false))
         return TaskSpec(
-            name: "cmd", layer: .gold, engine: "command", command: ["bin/run.sh"] + arguments, inputs: inputs.compactMap(AssetName.init),
+            name: "cmd", layer: .gold, engine: "command", command: ["bin/run.sh"] + arguments,
+            inputs: inputs.compactMap(AssetName.init),
             output: output.flatMap(AssetName.init), load: load, checks: checks)
     }
 
@@ -28,10 +30,11 @@ import Testing
         let lines = run.report.all.lines
         #expect(lines.contains { $0.stream == .stderr && $0.text == "p=2024-01-01 --day=2024-01-01" })
         let names = lines.filter { $0.stream == .stdout }.map(\.text).filter { $0.allSatisfy { $0.isUppercase || $0 == "_" } }
-        #expect(Set(names) == [
-            "FLOWFORGE_INPUT_SILVER_T", "FLOWFORGE_PARAMETER_DAY", "FLOWFORGE_RUN_ID", "FLOWFORGE_RUN_TIME", "FLOWFORGE_TASK",
-            "FLOWFORGE_VARIABLE_RAW_DIR", "HOME", "LANG", "PATH", "PWD", "TMPDIR",
-        ])
+        #expect(
+            Set(names) == [
+                "FLOWFORGE_INPUT_SILVER_T", "FLOWFORGE_PARAMETER_DAY", "FLOWFORGE_RUN_ID", "FLOWFORGE_RUN_TIME", "FLOWFORGE_TASK",
+                "FLOWFORGE_VARIABLE_RAW_DIR", "HOME", "LANG", "PATH", "PWD", "TMPDIR",
+            ])
         #expect(lines.contains { $0.text == "_snapshot.json" })
     }
 
@@ -39,8 +42,10 @@ import Testing
         let bench = try EngineBench()
         let duckdb = try EngineBench.tool(".tools/bin/duckdb").path(percentEncoded: false)
         let task = try command(
-            "#!/bin/sh\n\(duckdb) -c \"COPY (SELECT i, 'x' AS s FROM range(3) t(i)) TO '$FLOWFORGE_OUTPUT/a.parquet'\"\n", in: bench,
-            output: "gold.t", load: LoadSpec(mode: .append), checks: [CheckSpec(name: "rows", rule: .rowCount(minimum: 1, maximum: nil))])
+            "#!/bin/sh\n\(duckdb) -c \"COPY (SELECT i, 'x' AS s FROM range(3) t(i)) TO '$FLOWFORGE_OUTPUT/a.parquet'\"\n",
+            in: bench,
+            output: "gold.t", load: LoadSpec(mode: .append),
+            checks: [CheckSpec(name: "rows", rule: .rowCount(minimum: 1, maximum: nil))])
         try await bench.run(task)
         let run = try await bench.run(task)
         #expect(run.finished.error == nil)
@@ -69,7 +74,8 @@ import Testing
     @Test func `long and binary output is cut and made text`() async throws {
         let bench = try EngineBench()
         let run = try await bench.run(
-            try command("#!/bin/sh\nhead -c 100000 /dev/zero | tr '\\0' x\necho\nprintf 'caf\\351\\r\\nlast'\n", in: bench, output: nil))
+            try command(
+                "#!/bin/sh\nhead -c 100000 /dev/zero | tr '\\0' x\necho\nprintf 'caf\\351\\r\\nlast'\n", in: bench, output: nil))
         let lines = run.report.all.lines.filter { $0.stream == .stdout }.map(\.text)
         #expect(lines.count == 3)
         #expect(lines[0].utf8.count <= 16 << 10)

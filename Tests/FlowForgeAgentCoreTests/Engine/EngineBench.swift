@@ -20,7 +20,9 @@ final class EngineBench: Sendable {
         lake = LakeFolder(root: folder.appending(path: "lake"))
         bundle = folder.appending(path: "bundle")
         raw = folder.appending(path: "raw")
-        for url in [lake.root, bundle, raw] { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
+        for url in [lake.root, bundle, raw] {
+            try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        }
     }
 
     deinit { try? FileManager.default.removeItem(at: folder) }
@@ -29,7 +31,9 @@ final class EngineBench: Sendable {
         .deletingLastPathComponent().deletingLastPathComponent()
 
     static func tool(_ path: String, environment: String? = nil) throws -> URL {
-        let found = environment.flatMap { ProcessInfo.processInfo.environment[$0] }.map { URL(filePath: $0) } ?? root.appending(path: path)
+        let found =
+            environment.flatMap { ProcessInfo.processInfo.environment[$0] }.map { URL(filePath: $0) }
+            ?? root.appending(path: path)
         try #require(
             FileManager.default.isExecutableFile(atPath: found.path(percentEncoded: false)),
             "\(found.path(percentEncoded: false)) is missing: run `make tools`")
@@ -55,7 +59,8 @@ final class EngineBench: Sendable {
         let host = try host()
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        return TaskRunner(engines: [DuckDBEngine(host: host, logger: logger), CommandEngine(host: host, logger: logger)], logger: logger)
+        return TaskRunner(
+            engines: [DuckDBEngine(host: host, logger: logger), CommandEngine(host: host, logger: logger)], logger: logger)
     }
 
     @discardableResult
@@ -152,7 +157,8 @@ final class EngineBench: Sendable {
         let file = "sql/\(asset.table).sql"
         try write(sql, to: file)
         return TaskSpec(
-            name: asset.table, layer: asset.layer, sql: file, inputs: inputs.compactMap(AssetName.init), output: asset, load: load,
+            name: asset.table, layer: asset.layer, sql: file, inputs: inputs.compactMap(AssetName.init), output: asset,
+            load: load,
             columns: columns, checks: checks, resources: resources)
     }
 
@@ -163,7 +169,8 @@ final class EngineBench: Sendable {
         let asset = try #require(AssetName(output))
         return TaskSpec(
             name: asset.table, layer: asset.layer,
-            source: SourceSpec(format: format, path: "${variables.raw_dir}/\(path)", delimiter: delimiter, nulls: nulls, columns: columns),
+            source: SourceSpec(
+                format: format, path: "${variables.raw_dir}/\(path)", delimiter: delimiter, nulls: nulls, columns: columns),
             output: asset, load: load, checks: checks)
     }
 }

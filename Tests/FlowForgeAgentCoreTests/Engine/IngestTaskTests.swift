@@ -23,7 +23,9 @@ import Testing
             run.finished.output?.schema.map(\.type)
                 == ["INTEGER", "VARCHAR", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "VARCHAR", "BIGINT", "VARCHAR"])
         #expect(
-            try bench.read("bronze.x", "SELECT id, name, \"at\", _source_file, _row_number, _run_id = '\(run.work.assignment.run)' ok FROM t")
+            try bench.read(
+                "bronze.x", "SELECT id, name, \"at\", _source_file, _row_number, _run_id = '\(run.work.assignment.run)' ok FROM t"
+            )
                 == [
                     #"{"id":1,"name":"a","at":"2024-01-01 10:00:00","_source_file":"x.csv","_row_number":1,"ok":true}"#,
                     #"{"id":2,"name":null,"at":"2024-01-02 00:00:00","_source_file":"x.csv","_row_number":2,"ok":true}"#,
@@ -49,7 +51,9 @@ import Testing
                 #"{"r":"too few fields"}"#, #"{"r":"too many fields"}"#, #"{"r":"unbalanced quote in name"}"#,
             ])
         #expect(
-            try bench.quarantine("bronze.x", "SELECT _raw, _line, _row_number AS n FROM t WHERE _reason LIKE 'too few%' OR _reason LIKE 'at:%' ORDER BY 1")
+            try bench.quarantine(
+                "bronze.x",
+                "SELECT _raw, _line, _row_number AS n FROM t WHERE _reason LIKE 'too few%' OR _reason LIKE 'at:%' ORDER BY 1")
                 == [
                     #"{"_raw":"4,too few","_line":5,"n":null}"#,
                     #"{"_raw":"{\"id\":\"7\",\"name\":\"out of range\",\"at\":\"300000-01-01\"}","_line":null,"n":4}"#,
@@ -74,14 +78,16 @@ import Testing
         let fourth = try await bench.run(task)
         #expect(fourth.finished.metrics.rowsWritten == 1)
         #expect(fourth.report.log.contains("a.csv changed since it was ingested"))
-        #expect(try bench.read("bronze.x", "SELECT id, name FROM t ORDER BY ALL") == [
-            #"{"id":1,"name":"a"}"#, #"{"id":1,"name":"changed"}"#, #"{"id":2,"name":"b"}"#,
-        ])
+        #expect(
+            try bench.read("bronze.x", "SELECT id, name FROM t ORDER BY ALL") == [
+                #"{"id":1,"name":"a"}"#, #"{"id":1,"name":"changed"}"#, #"{"id":2,"name":"b"}"#,
+            ])
     }
 
     @Test(arguments: [
         ("", "is empty"), ("id;name;at\n1;a;\n", "separated by ';'"), ("id\tname\tat\n", "separated by tab"),
-        ("id,name\n1,a\n", "lacks the declared column 'at'"), ("ID,name,at\n", "declare 'ID'"), ("id,id,name,at\n", "more than once"),
+        ("id,name\n1,a\n", "lacks the declared column 'at'"), ("ID,name,at\n", "declare 'ID'"),
+        ("id,id,name,at\n", "more than once"),
     ])
     func `a file whose header does not fit is named`(text: String, says: String) async throws {
         let bench = try EngineBench()
@@ -104,7 +110,8 @@ import Testing
 
     @Test func `a byte order mark, CRLF and undeclared columns are taken in their stride`() async throws {
         let bench = try EngineBench()
-        try bench.write(Data([0xEF, 0xBB, 0xBF]) + Data("extra,at,id,\"name\"\r\nx,,1,\"two\r\nlines\"\r\n".utf8), to: "x.csv", in: bench.raw)
+        try bench.write(
+            Data([0xEF, 0xBB, 0xBF]) + Data("extra,at,id,\"name\"\r\nx,,1,\"two\r\nlines\"\r\n".utf8), to: "x.csv", in: bench.raw)
         let run = try await bench.run(try bench.ingest("x.csv", into: "bronze.x", columns: columns))
         #expect(run.finished.error == nil)
         #expect(run.report.log.contains("undeclared columns extra"))
@@ -114,14 +121,16 @@ import Testing
     @Test func `latin-1 bytes and lines of megabytes go to the quarantine`() async throws {
         let bench = try EngineBench()
         try bench.write(
-            Data("id,name,at\n1,caf".utf8) + Data([0xE9]) + Data(",\n2,\(String(repeating: "x", count: 5_000_000)),\n3,ok,\n".utf8),
+            Data("id,name,at\n1,caf".utf8) + Data([0xE9])
+                + Data(",\n2,\(String(repeating: "x", count: 5_000_000)),\n3,ok,\n".utf8),
             to: "x.csv", in: bench.raw)
         let run = try await bench.run(try bench.ingest("x.csv", into: "bronze.x", columns: columns))
         #expect(run.finished.error == nil)
         #expect(run.finished.metrics.rowsWritten == 1)
-        #expect(try bench.quarantine("bronze.x", "SELECT _reason AS r, length(_raw) > 1000 AS long FROM t ORDER BY 1") == [
-            #"{"r":"line too long","long":true}"#, #"{"r":"not UTF-8 in name","long":false}"#,
-        ])
+        #expect(
+            try bench.quarantine("bronze.x", "SELECT _reason AS r, length(_raw) > 1000 AS long FROM t ORDER BY 1") == [
+                #"{"r":"line too long","long":true}"#, #"{"r":"not UTF-8 in name","long":false}"#,
+            ])
     }
 
     @Test func `no file is an error that names the pattern`() async throws {
@@ -140,17 +149,21 @@ import Testing
         let json = try await bench.run(try bench.ingest("x.jsonl", into: "bronze.j", columns: columns, format: .json))
         #expect(json.finished.error == nil)
         #expect(json.finished.metrics.rowsQuarantined == 4)
-        #expect(try bench.read("bronze.j", "SELECT id, name, _row_number AS n FROM t") == [
-            #"{"id":1,"name":"a, b","n":1}"#, #"{"id":2,"name":null,"n":6}"#,
-        ])
-        #expect(try bench.quarantine("bronze.j", "SELECT _reason AS r, _raw FROM t WHERE _reason LIKE 'no JSON%' ORDER BY 2") == [
-            #"{"r":"no JSON object","_raw":"[1]"}"#, #"{"r":"no JSON object","_raw":"not json"}"#,
-        ])
+        #expect(
+            try bench.read("bronze.j", "SELECT id, name, _row_number AS n FROM t") == [
+                #"{"id":1,"name":"a, b","n":1}"#, #"{"id":2,"name":null,"n":6}"#,
+            ])
+        #expect(
+            try bench.quarantine("bronze.j", "SELECT _reason AS r, _raw FROM t WHERE _reason LIKE 'no JSON%' ORDER BY 2") == [
+                #"{"r":"no JSON object","_raw":"[1]"}"#, #"{"r":"no JSON object","_raw":"not json"}"#,
+            ])
 
         _ = try EngineBench.duckdb(
-            "COPY (SELECT i AS id, 'n' || i AS name, 'nonsense' AS \"at\" FROM range(3) t(i)) TO '\(bench.raw.path(percentEncoded: false))/x.parquet'")
-        let parquet = try await bench.run(try bench.ingest(
-            "x.parquet", into: "bronze.p", columns: Array(columns.prefix(2)), format: .parquet))
+            "COPY (SELECT i AS id, 'n' || i AS name, 'nonsense' AS \"at\" FROM range(3) t(i)) TO '\(bench.raw.path(percentEncoded: false))/x.parquet'"
+        )
+        let parquet = try await bench.run(
+            try bench.ingest(
+                "x.parquet", into: "bronze.p", columns: Array(columns.prefix(2)), format: .parquet))
         #expect(parquet.finished.error == nil)
         #expect(parquet.finished.metrics.rowsWritten == 3)
         let wrong = try await bench.run(try bench.ingest("x.parquet", into: "bronze.q", columns: columns, format: .parquet))

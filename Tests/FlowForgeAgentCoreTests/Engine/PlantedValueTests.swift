@@ -22,7 +22,8 @@ import Testing
         let rows = planted.enumerated().map { "\($0),\"\($1)\",47110815" } + ["x,PLANTEDdelta,1", "1,PLANTEDbeta,1,PLANTEDalpha"]
         try bench.write("id,text,n\n" + rows.joined(separator: "\n") + "\n", to: "x.csv", in: bench.raw)
         let columns = [
-            SourceColumn(name: "id", type: "INTEGER"), SourceColumn(name: "text", type: "VARCHAR"), SourceColumn(name: "n", type: "INTEGER"),
+            SourceColumn(name: "id", type: "INTEGER"), SourceColumn(name: "text", type: "VARCHAR"),
+            SourceColumn(name: "n", type: "INTEGER"),
         ]
         var ingest = try bench.ingest(
             "x.csv", into: "bronze.x", columns: columns,
@@ -33,11 +34,16 @@ import Testing
         #expect(first.finished.metrics.rowsQuarantined == 2)
         try expectNothingLeaks(first)
         for sql in [
-            "SELECT text::INTEGER AS a FROM bronze.x", "SELECT text::DATE AS a FROM bronze.x", "SELECT error('no: ' || text) AS a FROM bronze.x",
-            "SELECT (n * 1000000)::TINYINT AS a FROM bronze.x", "SELECT n::TINYINT AS a FROM bronze.x", "SELECT json(text) AS a FROM bronze.x",
-            "SELECT strptime(text, '%Y') AS a FROM bronze.x", "SELECT text::DECIMAL(4,1) AS a FROM bronze.x", "SELECT regexp_matches('a', text || '(') AS a FROM bronze.x",
-            "SELECT text::INTERVAL AS a FROM bronze.x", "SELECT text::STRUCT(a INT) AS a FROM bronze.x", "SELECT text::ENUM('a','b') AS a FROM bronze.x",
-            "SELECT make_date(n, n, n) AS a FROM bronze.x", "SELECT text::UUID AS a FROM bronze.x", "SELECT json_extract(text, text) AS a FROM bronze.x",
+            "SELECT text::INTEGER AS a FROM bronze.x", "SELECT text::DATE AS a FROM bronze.x",
+            "SELECT error('no: ' || text) AS a FROM bronze.x",
+            "SELECT (n * 1000000)::TINYINT AS a FROM bronze.x", "SELECT n::TINYINT AS a FROM bronze.x",
+            "SELECT json(text) AS a FROM bronze.x",
+            "SELECT strptime(text, '%Y') AS a FROM bronze.x", "SELECT text::DECIMAL(4,1) AS a FROM bronze.x",
+            "SELECT regexp_matches('a', text || '(') AS a FROM bronze.x",
+            "SELECT text::INTERVAL AS a FROM bronze.x", "SELECT text::STRUCT(a INT) AS a FROM bronze.x",
+            "SELECT text::ENUM('a','b') AS a FROM bronze.x",
+            "SELECT make_date(n, n, n) AS a FROM bronze.x", "SELECT text::UUID AS a FROM bronze.x",
+            "SELECT json_extract(text, text) AS a FROM bronze.x",
             "SELECT format(text || '{}{', n) AS a FROM bronze.x", "SELECT date_part(text, now()) AS a FROM bronze.x",
             "SELECT * FROM (VALUES (1)) WHERE (SELECT n::TINYINT FROM bronze.x LIMIT 1) = 1",
         ] {
@@ -50,6 +56,8 @@ import Testing
     @Test func `the author's own words survive in an error`() async throws {
         let bench = try EngineBench()
         let run = try await bench.run(try bench.select("SELECT 'tomato'::INTEGER AS a", into: "silver.y"))
-        #expect(run.finished.error?.message.contains("Could not convert string 'tomato' to INT32") == true, "\(String(describing: run.finished.error))")
+        #expect(
+            run.finished.error?.message.contains("Could not convert string 'tomato' to INT32") == true,
+            "\(String(describing: run.finished.error))")
     }
 }

@@ -16,7 +16,10 @@ import Testing
         #expect(run.finished.metrics.cpuSeconds > 0)
         #expect(run.finished.metrics.peakMemoryBytes > 1 << 20)
         #expect(run.finished.output?.rows == 2)
-        #expect(run.finished.output?.schema == [ColumnSchema(name: "id", type: "INTEGER"), ColumnSchema(name: "name", type: "VARCHAR")])
+        #expect(
+            run.finished.output?.schema == [
+                ColumnSchema(name: "id", type: "INTEGER"), ColumnSchema(name: "name", type: "VARCHAR"),
+            ])
         #expect(try bench.read("gold.numbers") == [#"{"id":1,"name":"a"}"#, #"{"id":2,"name":"b"}"#])
         #expect(run.report.all.pids.count == 1)
         #expect(run.report.all.events.map(\.eventType) == [.start, .complete])

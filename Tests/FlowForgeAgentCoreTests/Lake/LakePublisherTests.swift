@@ -70,6 +70,8 @@ import Testing
         let asset = bench.lake.root.appending(path: "dev/gold/t")
         for attempt in [alive, dead] { _ = try SnapshotStaging(asset: asset, attempt: attempt, snapshot: .make()) }
         #expect(try LakePublisher.sweep(lake: bench.lake, alive: [alive]) == 1)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: asset.appending(path: ".staging").path(percentEncoded: false)) == [alive.description])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: asset.appending(path: ".staging").path(percentEncoded: false))
+                == [alive.description])
     }
 }

@@ -19,7 +19,9 @@ import Testing
         var usage: ProcessUsage?
     }
 
-    private func launch(_ command: [String], options: [String] = [], in folder: Folder) throws -> (process: Process, end: () throws -> Ended) {
+    private func launch(_ command: [String], options: [String] = [], in folder: Folder) throws -> (
+        process: Process, end: () throws -> Ended
+    ) {
         let process = Process()
         process.executableURL = try EngineBench.launcher()
         let usage = folder.url.appending(path: "usage.json")
@@ -30,16 +32,19 @@ import Testing
         process.standardError = errors
         process.standardInput = FileHandle.nullDevice
         try process.run()
-        return (process, {
-            let text = try output.fileHandleForReading.readToEnd() ?? Data()
-            let complaint = try errors.fileHandleForReading.readToEnd() ?? Data()
-            process.waitUntilExit()
-            let bytes = try? Data(contentsOf: usage)
-            return Ended(
-                status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
-                errors: String(decoding: complaint, as: UTF8.self),
-                usage: try bytes.map { try JSONDecoder().decode(ProcessUsage.self, from: $0) })
-        })
+        return (
+            process,
+            {
+                let text = try output.fileHandleForReading.readToEnd() ?? Data()
+                let complaint = try errors.fileHandleForReading.readToEnd() ?? Data()
+                process.waitUntilExit()
+                let bytes = try? Data(contentsOf: usage)
+                return Ended(
+                    status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
+                    errors: String(decoding: complaint, as: UTF8.self),
+                    usage: try bytes.map { try JSONDecoder().decode(ProcessUsage.self, from: $0) })
+            }
+        )
     }
 
     private func run(_ command: [String], options: [String] = []) throws -> Ended {
@@ -75,15 +80,18 @@ import Testing
         return false
     }
 
-    @Test(arguments: [
-        (["/bin/true"], 0), (["/bin/sh", "-c", "exit 7"], 7), (["/bin/sh", "-c", "kill -9 $$"], 137),
-        (["/no/such/program"], 127), (["/etc/passwd"], 126),
-    ] as [([String], Int32)])
+    @Test(
+        arguments: [
+            (["/bin/true"], 0), (["/bin/sh", "-c", "exit 7"], 7), (["/bin/sh", "-c", "kill -9 $$"], 137),
+            (["/no/such/program"], 127), (["/etc/passwd"], 126),
+        ] as [([String], Int32)])
     func `the command's end is the launcher's`(command: [String], status: Int32) throws {
         let ended = try run(command)
         #expect(ended.status == status)
         #expect(ended.usage != nil)
-        if status == 127 { #expect(ended.errors == "flowforge-launch: cannot run '/no/such/program': No such file or directory\n") }
+        if status == 127 {
+            #expect(ended.errors == "flowforge-launch: cannot run '/no/such/program': No such file or directory\n")
+        }
     }
 
     @Test func `wrong options are refused with the reason`() throws {
@@ -112,7 +120,10 @@ import Testing
         let folder = try Folder()
         let file = "\(folder.path)/pid"
         let (_, end) = try launch(
-            ["/bin/sh", "-c", "trap '' TERM; (sleep 600 & echo $! > \(file); wait) & while [ ! -s \(file) ]; do :; done; exit 3"], in: folder)
+            [
+                "/bin/sh", "-c",
+                "trap '' TERM; (sleep 600 & echo $! > \(file); wait) & while [ ! -s \(file) ]; do :; done; exit 3",
+            ], in: folder)
         let ended = try end()
         #expect(ended.status == 3)
         #expect(!isAlive(try pid(from: file)))
@@ -136,7 +147,8 @@ import Testing
         let folder = try Folder()
         let file = "\(folder.path)/pid"
         let (process, end) = try launch(
-            ["/bin/sh", "-c", "trap '' TERM INT; echo $$ > \(file); while :; do sleep 0.02; done"], options: ["--grace", "0.2"], in: folder)
+            ["/bin/sh", "-c", "trap '' TERM INT; echo $$ > \(file); while :; do sleep 0.02; done"], options: ["--grace", "0.2"],
+            in: folder)
         let child = try pid(from: file)
         kill(process.processIdentifier, SIGTERM)
         let ended = try end()

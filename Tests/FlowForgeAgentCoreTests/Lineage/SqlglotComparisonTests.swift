@@ -60,11 +60,15 @@ import Testing
             var query_nr: Int
             var query: String
         }
-        let rows = try EngineBench.duckdb((setUp.prefix(2) + ["SELECT query_nr, query FROM tpch_queries()"]).joined(separator: ";\n"))
+        let rows = try EngineBench.duckdb(
+            (setUp.prefix(2) + ["SELECT query_nr, query FROM tpch_queries()"]).joined(separator: ";\n"))
         let queries = try rows.map { try JSONDecoder().decode(Query.self, from: Data($0.utf8)) }
         #expect(queries.count == 22)
         try compare(
-            Dictionary(uniqueKeysWithValues: queries.map { (String(format: "Q%02d", $0.query_nr), $0.query.trimmingCharacters(in: CharacterSet(charactersIn: "; \n"))) }),
+            Dictionary(
+                uniqueKeysWithValues: queries.map {
+                    (String(format: "Q%02d", $0.query_nr), $0.query.trimmingCharacters(in: CharacterSet(charactersIn: "; \n")))
+                }),
             after: setUp, least: 60)
     }
 
@@ -80,8 +84,10 @@ import Testing
     private func compare(_ queries: [String: String], after setUp: [String], least: Int) throws {
         let prefix = setUp.map { $0 + ";\n" }.joined()
         let columns = try EngineBench.duckdb(
-            prefix + "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns ORDER BY table_schema, table_name, ordinal_position")
-            .filter { $0.hasPrefix("{\"table_schema\"") }.map { try JSONDecoder().decode(Column.self, from: Data($0.utf8)) }
+            prefix
+                + "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns ORDER BY table_schema, table_name, ordinal_position"
+        )
+        .filter { $0.hasPrefix("{\"table_schema\"") }.map { try JSONDecoder().decode(Column.self, from: Data($0.utf8)) }
         let tables = Dictionary(grouping: columns) { "\($0.table_schema).\($0.table_name)" }
         let isQualified = queries.values.contains { $0.contains("bronze.") || $0.contains("silver.") }
         let inputs = try tables.map { name, columns in
@@ -99,17 +105,20 @@ import Testing
             let ours = resolver.lineage(of: try tree(of: sql), output: try outputColumns(of: sql, after: prefix))
             #expect(ours.columns.count == expected.count, "\(name)")
             for (column, other) in zip(ours.columns, expected) {
-                let mine = Set(column.influences.compactMap { influence -> String? in
-                    guard case .asset(let asset) = influence.origin else { return nil }
-                    return "\(isQualified ? asset.description : asset.table).\(influence.column.lowercased())"
-                })
-                let they = Set((other.array?.last?.array ?? []).compactMap { pair in
-                    pair.array.map { $0.compactMap(\.string).joined(separator: ".") }
-                })
+                let mine = Set(
+                    column.influences.compactMap { influence -> String? in
+                        guard case .asset(let asset) = influence.origin else { return nil }
+                        return "\(isQualified ? asset.description : asset.table).\(influence.column.lowercased())"
+                    })
+                let they = Set(
+                    (other.array?.last?.array ?? []).compactMap { pair in
+                        pair.array.map { $0.compactMap(\.string).joined(separator: ".") }
+                    })
                 named += mine.count
                 guard mine != they else { continue }
                 unexpected.append(
-                    "\(name) \(column.name): only we \(mine.subtracting(they).sorted()), only sqlglot \(they.subtracting(mine).sorted())")
+                    "\(name) \(column.name): only we \(mine.subtracting(they).sorted()), only sqlglot \(they.subtracting(mine).sorted())"
+                )
             }
         }
         #expect(named >= least, "only \(named) column pairs were compared")
@@ -119,7 +128,8 @@ import Testing
     private func tree(of sql: String) throws -> JSONValue {
         let line = try #require(
             try EngineBench.duckdb(
-                "SELECT json_serialize_sql(\(SQLText.literal(sql)), skip_default := true, skip_null := true, skip_empty := true) AS j").first)
+                "SELECT json_serialize_sql(\(SQLText.literal(sql)), skip_default := true, skip_null := true, skip_empty := true) AS j"
+            ).first)
         let decoded = try JSONDecoder().decode([String: JSONValue].self, from: Data(line.utf8))
         return try #require(decoded["j"]?["statements"]?.array?.first)
     }
@@ -136,7 +146,8 @@ import Testing
         var schema: [String: JSONValue] = [:]
         for (name, columns) in tables {
             let parts = name.split(separator: ".").map(String.init)
-            let types = JSONValue.object(Dictionary(uniqueKeysWithValues: columns.map { ($0.column_name, .string($0.data_type)) }))
+            let types = JSONValue.object(
+                Dictionary(uniqueKeysWithValues: columns.map { ($0.column_name, .string($0.data_type)) }))
             if isQualified {
                 var layer = schema[parts[0]]?.object ?? [:]
                 layer[parts[1]] = types
@@ -153,7 +164,9 @@ import Testing
         try JSONEncoder().encode(asked).write(to: input)
         let process = Process()
         process.executableURL = try EngineBench.tool(".tools/python/bin/python")
-        process.arguments = [URL(filePath: #filePath).deletingLastPathComponent().appending(path: "sqlglot_lineage.py").path(percentEncoded: false)]
+        process.arguments = [
+            URL(filePath: #filePath).deletingLastPathComponent().appending(path: "sqlglot_lineage.py").path(percentEncoded: false)
+        ]
         process.standardInput = try FileHandle(forReadingFrom: input)
         let pipe = Pipe()
         process.standardOutput = pipe

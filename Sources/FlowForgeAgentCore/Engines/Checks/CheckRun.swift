@@ -43,13 +43,16 @@ struct CheckRun: Sendable {
             return .badRows(key: key, what: "are none of the \(values.count) accepted values")
         case .range(let column, let minimum, let maximum):
             let name = SQLText.identifier(column)
-            let outside = [minimum.map { "\(name) < \(SQLText.constant($0))" }, maximum.map { "\(name) > \(SQLText.constant($0))" }]
-                .compactMap(\.self).joined(separator: " OR ")
+            let outside = [
+                minimum.map { "\(name) < \(SQLText.constant($0))" }, maximum.map { "\(name) > \(SQLText.constant($0))" },
+            ]
+            .compactMap(\.self).joined(separator: " OR ")
             let key = profile.add("count(*) FILTER (WHERE \(outside.isEmpty ? "false" : outside))")
             return .badRows(key: key, what: "are outside the range")
         case .freshness(let column, let seconds):
             let newest = "max(CAST(\(SQLText.identifier(column)) AS TIMESTAMP WITH TIME ZONE))"
-            let key = profile.add("coalesce(\(newest) >= getvariable('run_time') - to_milliseconds(\(Int64(seconds * 1000))), false)")
+            let key = profile.add(
+                "coalesce(\(newest) >= getvariable('run_time') - to_milliseconds(\(Int64(seconds * 1000))), false)")
             return .flag(key: key, what: "the newest value is at most \(CheckRun.plain(seconds)) s older than the run")
         case .rowCount: return .rowCount
         case .unique(let columns):
@@ -64,7 +67,8 @@ struct CheckRun: Sendable {
                 "SELECT count(*) AS n FROM this t ANTI JOIN \(SQLText.name(of: to)) o ON t.\(name) = o.\(SQLText.identifier(field)) WHERE t.\(name) IS NOT NULL",
                 what: "have no counterpart in \(to).\(field)")
         case .sql:
-            return .query("SELECT count(*) AS n FROM query(getvariable('ff check \(number)'))", what: "were returned by the query")
+            return .query(
+                "SELECT count(*) AS n FROM query(getvariable('ff check \(number)'))", what: "were returned by the query")
         }
     }
 
@@ -77,7 +81,8 @@ struct CheckRun: Sendable {
                 try await session.execute("SET VARIABLE \"ff check \(number)\" = \(SQLText.opaque(query))")
             }
             var result = CheckResult(
-                name: spec.name, kind: spec.rule.kind, column: spec.rule.column, severity: spec.severity, passed: true, message: "")
+                name: spec.name, kind: spec.rule.kind, column: spec.rule.column, severity: spec.severity, passed: true,
+                message: "")
             switch check.measure {
             case .badRows(let key, let what): result.judge(profile.integer(key) ?? 0, of: profile.rows, what)
             case .query(let sql, let what):
@@ -114,7 +119,8 @@ extension CheckSpec.Rule {
     var column: String? {
         switch self {
         case .notNull(let column), .acceptedValues(let column, _), .range(let column, _, _), .relationships(let column, _, _),
-            .freshness(let column, _): column
+            .freshness(let column, _):
+            column
         case .unique(let columns): columns.count == 1 ? columns[0] : nil
         case .rowCount, .sql: nil
         }

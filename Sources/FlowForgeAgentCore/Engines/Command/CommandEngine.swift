@@ -31,7 +31,11 @@ public struct CommandEngine: TaskEngine {
             let output = work.workspace.appending(path: "output")
             try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
             let command = try CommandTask(host: host, work: work, inputs: inputs, base: build?.base, output: output)
-            try await journal.step("running the command") { try await command.run(reporting) } done: { "the command ended" }
+            try await journal.step("running the command") {
+                try await command.run(reporting)
+            } done: {
+                "the command ended"
+            }
             guard let build else {
                 return TaskResult(
                     metrics: TaskMetrics(rowsRead: inputs.rows, bytesRead: inputs.bytes), facts: TaskFacts(inputs: inputs.facts))
@@ -53,7 +57,8 @@ public struct CommandEngine: TaskEngine {
         let engine = DuckDBEngine(host: host, logger: logger)
         let settings = try engine.settings(
             for: work, folders: inputs.folders + build.folders, variables: TaskVariables(work))
-        let select = "SELECT * FROM read_parquet(\(SQLText.list(written.map(\.path))), hive_partitioning = false, union_by_name = true)"
+        let select =
+            "SELECT * FROM read_parquet(\(SQLText.list(written.map(\.path))), hive_partitioning = false, union_by_name = true)"
         let built = try await engine.withSession(
             settings, work: work, staging: build.staging, known: [], started: { _ in }
         ) { session in

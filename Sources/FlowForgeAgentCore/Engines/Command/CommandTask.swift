@@ -20,8 +20,12 @@ struct CommandTask: Sendable {
             "TMPDIR": temporary.path(percentEncoded: false), "FLOWFORGE_RUN_ID": work.assignment.run.description,
             "FLOWFORGE_RUN_TIME": work.assignment.runTime.formatted(WireCoding.timeStyle), "FLOWFORGE_TASK": work.task.name,
         ]
-        for (name, value) in variables.parameters { environment["FLOWFORGE_PARAMETER_\(name.uppercased())"] = TaskVariables.text(value.value) }
-        for (name, value) in variables.variables { environment["FLOWFORGE_VARIABLE_\(name.uppercased())"] = TaskVariables.text(value.value) }
+        for (name, value) in variables.parameters {
+            environment["FLOWFORGE_PARAMETER_\(name.uppercased())"] = TaskVariables.text(value.value)
+        }
+        for (name, value) in variables.variables {
+            environment["FLOWFORGE_VARIABLE_\(name.uppercased())"] = TaskVariables.text(value.value)
+        }
         for (asset, folder) in inputs.snapshots {
             let name = "FLOWFORGE_INPUT_\(asset.layer.rawValue)_\(asset.table)".uppercased()
             environment[name] = folder.url.path(percentEncoded: false)
@@ -43,7 +47,8 @@ struct CommandTask: Sendable {
         let root = bundle.resolvingSymlinksInPath().path(percentEncoded: false)
         let found = bundle.appending(path: word).resolvingSymlinksInPath().path(percentEncoded: false)
         guard found.hasPrefix(root.hasSuffix("/") ? root : root + "/") else {
-            throw TaskError(code: "manifest", message: "\(word) is outside the bundle", hint: "put the executable into the bundle")
+            throw TaskError(
+                code: "manifest", message: "\(word) is outside the bundle", hint: "put the executable into the bundle")
         }
         guard FileManager.default.isExecutableFile(atPath: found) else {
             let there = FileManager.default.fileExists(atPath: found)
@@ -56,7 +61,8 @@ struct CommandTask: Sendable {
 
     /// Streams its output as log lines. Throws `exit_code` unless it exits with 0.
     func run(_ reporting: any TaskReporting) async throws {
-        let ended = try await Subprocess.run(command.configuration(), input: .none, output: .sequence, error: .sequence) { execution in
+        let ended = try await Subprocess.run(command.configuration(), input: .none, output: .sequence, error: .sequence) {
+            execution in
             try await reporting.started(pid: execution.processIdentifier.value)
             let (output, errors) = (execution.standardOutput, execution.standardError)
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -69,7 +75,8 @@ struct CommandTask: Sendable {
         switch ended.terminationStatus {
         case .exited(0): return
         case .exited(let code) where code > 128 && code < 160:
-            throw TaskError(code: "exit_code", message: "the command was ended by signal \(code - 128)", hint: "see the task's log")
+            throw TaskError(
+                code: "exit_code", message: "the command was ended by signal \(code - 128)", hint: "see the task's log")
         case .exited(let code):
             throw TaskError(code: "exit_code", message: "the command exited with \(code)", hint: "see the task's log")
         case .signaled(let signal):

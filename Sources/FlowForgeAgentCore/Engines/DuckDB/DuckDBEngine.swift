@@ -1,5 +1,5 @@
-public import FlowForgeProtocol
 import FlowForgeBundle
+public import FlowForgeProtocol
 import Foundation
 public import Logging
 
@@ -20,7 +20,8 @@ public struct DuckDBEngine: TaskEngine {
 
     public func run(_ work: TaskWork, reporting: any TaskReporting) async throws -> TaskResult {
         guard work.task.output != nil else {
-            throw TaskError(code: "manifest", message: "task '\(work.task.name)' of engine duckdb has no output", hint: "name one")
+            throw TaskError(
+                code: "manifest", message: "task '\(work.task.name)' of engine duckdb has no output", hint: "name one")
         }
         if let source = work.task.source {
             return try await IngestTask(engine: self, work: work, source: source).run(reporting)

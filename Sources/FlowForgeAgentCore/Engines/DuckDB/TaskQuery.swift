@@ -49,7 +49,9 @@ struct TaskQuery: Sendable {
             if reason.hasPrefix("Only SELECT") {
                 throw TaskError(
                     code: "sql_not_select", message: "\(file) is not a SELECT",
-                    hint: "a task is one SELECT; FlowForge writes its rows (see `load`). PIVOT needs an outer SELECT … FROM (PIVOT …)")
+                    hint:
+                        "a task is one SELECT; FlowForge writes its rows (see `load`). PIVOT needs an outer SELECT … FROM (PIVOT …)"
+                )
             }
             let line = parsed.position.flatMap { Int($0) }.map { ", line \(lineNumber(at: $0))" } ?? ""
             throw TaskError(code: "sql_error", message: "\(file)\(line): \(reason)")

@@ -15,7 +15,8 @@ struct CSVHeader: Hashable, Sendable {
         defer { try? handle.close() }
         var bytes = [UInt8](try handle.read(upToCount: longest) ?? Data())
         guard !bytes.isEmpty else {
-            throw refusal(file, "is empty: it has no header", hint: "check the delivery; a file without rows still needs its header")
+            throw refusal(
+                file, "is empty: it has no header", hint: "check the delivery; a file without rows still needs its header")
         }
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
             throw refusal(file, "is UTF-16 text", hint: "convert it to UTF-8")
@@ -64,7 +65,8 @@ struct CSVHeader: Hashable, Sendable {
         let missing = columns.map(\.name).filter { !names.contains($0) }
         guard missing.isEmpty else {
             throw Self.refusal(
-                file, "lacks the declared \(missing.count == 1 ? "column" : "columns") \(missing.map { "'\($0)'" }.joined(separator: ", "))",
+                file,
+                "lacks the declared \(missing.count == 1 ? "column" : "columns") \(missing.map { "'\($0)'" }.joined(separator: ", "))",
                 hint: hint(missing: missing, delimiter: delimiter))
         }
         if let twice = columns.first(where: { column in names.count { $0 == column.name } > 1 }) {
@@ -76,7 +78,9 @@ struct CSVHeader: Hashable, Sendable {
     private func hint(missing: [String], delimiter: String) -> String {
         if names.count == 1, let only = names.first {
             for (other, name) in [(";", "';'"), ("\t", "tab"), ("|", "'|'"), (",", "','")] where other != delimiter {
-                if only.contains(other) { return "its header looks separated by \(name), not '\(delimiter)': set source.delimiter" }
+                if only.contains(other) {
+                    return "its header looks separated by \(name), not '\(delimiter)': set source.delimiter"
+                }
             }
         }
         let folded = Dictionary(names.map { ($0.lowercased(), $0) }) { first, _ in first }

@@ -44,7 +44,8 @@ struct IngestTask: Sendable {
             let incoming = try await self.incoming(arrivals.new, quarantine: quarantine, session: session, journal: journal)
             let built = try await build.build(incoming, in: session)
             if quarantine.rows > 0 {
-                try await journal.say("warning: \(quarantine.rows) rows went to the quarantine of \(asset), see its _reason column")
+                try await journal.say(
+                    "warning: \(quarantine.rows) rows went to the quarantine of \(asset), see its _reason column")
             }
             return (built, quarantine.rows)
         }
@@ -62,7 +63,9 @@ struct IngestTask: Sendable {
             facts: TaskFacts(inputs: [facts], columnLineage: lineage))
     }
 
-    private func find(_ variables: TaskVariables, ledger: IngestLedger, journal: TaskJournal) async throws -> IngestLedger.Arrivals {
+    private func find(_ variables: TaskVariables, ledger: IngestLedger, journal: TaskJournal) async throws
+        -> IngestLedger.Arrivals
+    {
         let pattern = try variables.expand(source.path, in: "source.path", asPath: true)
         let found = try SourceFiles(matching: pattern, relativeTo: work.bundleFolder)
         guard !found.files.isEmpty else {
@@ -73,7 +76,8 @@ struct IngestTask: Sendable {
         }
         if let unreadable = found.files.first(where: { !FileManager.default.isReadableFile(atPath: $0.path) }) {
             throw TaskError(
-                code: "source_unreadable", message: "\(unreadable.name) cannot be read by the agent", hint: "change its permissions")
+                code: "source_unreadable", message: "\(unreadable.name) cannot be read by the agent",
+                hint: "change its permissions")
         }
         let arrivals = try ledger.arrivals(among: found.files)
         for name in arrivals.changed { try await journal.say("warning: \(name) changed since it was ingested; it is read again") }

@@ -11,7 +11,8 @@ struct SourceConversion: Sendable {
     /// An empty relation with the columns of the output.
     var template: String {
         let declared = columns.map { "CAST(NULL AS \(Self.stored($0.type))) AS \(SQLText.identifier($0.name))" }
-        return "SELECT \(declared.joined(separator: ", ")), \(Self.auditColumns(row: "CAST(NULL AS BIGINT)", file: "''")) WHERE false"
+        return
+            "SELECT \(declared.joined(separator: ", ")), \(Self.auditColumns(row: "CAST(NULL AS BIGINT)", file: "''")) WHERE false"
     }
 
     /// Rows that convert. Each other row takes a number from the sequence `bad`, which is how many
@@ -30,7 +31,8 @@ struct SourceConversion: Sendable {
         for (index, column) in columns.enumerated() {
             reasons.append("CASE WHEN \(unconverted(index)) THEN \(SQLText.literal("\(column.name): not \(column.type)")) END")
             if column.required {
-                reasons.append("CASE WHEN r\(index) IS NULL AND NOT \"ff broken\" THEN \(SQLText.literal("\(column.name): missing")) END")
+                reasons.append(
+                    "CASE WHEN r\(index) IS NULL AND NOT \"ff broken\" THEN \(SQLText.literal("\(column.name): missing")) END")
             }
         }
         let fields = columns.enumerated().map { "\(SQLText.literal($1.name)): r\($0)" }.joined(separator: ", ")

@@ -1,7 +1,7 @@
 import Foundation
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// The raw files that a pattern names: `*`, `?` and `[…]` within a path component, `**` for any number

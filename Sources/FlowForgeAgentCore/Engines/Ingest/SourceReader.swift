@@ -18,7 +18,8 @@ struct SourceReader: Sendable {
     }
 
     /// Batches of files with equal layout, and the names of undeclared columns that are left out.
-    func batches(of files: [SourceFiles.File], in session: DuckDBSession) async throws -> (batches: [Batch], ignored: Set<String>) {
+    func batches(of files: [SourceFiles.File], in session: DuckDBSession) async throws -> (batches: [Batch], ignored: Set<String>)
+    {
         var batches: [Batch] = []
         var ignored: Set<String> = []
         var start = files.startIndex
@@ -26,7 +27,9 @@ struct SourceReader: Sendable {
             let (names, select) = try await layout(of: files[start], in: session)
             ignored.formUnion(names.filter { name in !source.columns.contains { $0.name == name } })
             var end = files.index(after: start)
-            while end < files.endIndex, end - start < Self.filesPerBatch, try await layout(of: files[end], in: session).names == names {
+            while end < files.endIndex, end - start < Self.filesPerBatch,
+                try await layout(of: files[end], in: session).names == names
+            {
                 end = files.index(after: end)
             }
             let part = Array(files[start..<end])
@@ -40,7 +43,9 @@ struct SourceReader: Sendable {
 
     private typealias FileSelect = @Sendable (SourceFiles.File) throws -> String
 
-    private func layout(of file: SourceFiles.File, in session: DuckDBSession) async throws -> (names: [String], select: FileSelect) {
+    private func layout(of file: SourceFiles.File, in session: DuckDBSession) async throws -> (
+        names: [String], select: FileSelect
+    ) {
         switch source.format {
         case .csv:
             let header = try CSVHeader.read(file, source: source)
@@ -82,7 +87,8 @@ struct SourceReader: Sendable {
         let nulls = source.nulls.isEmpty ? nil : SQLText.list(source.nulls)
         let raw = source.columns.indices.map { index in
             let value = "v[\(index + 1)]"
-            return nulls.map { "CASE WHEN NOT list_contains(\($0), \(value)) THEN \(value) END AS r\(index)" } ?? "\(value) AS r\(index)"
+            return nulls.map { "CASE WHEN NOT list_contains(\($0), \(value)) THEN \(value) END AS r\(index)" }
+                ?? "\(value) AS r\(index)"
         }
         return """
             SELECT \(raw.joined(separator: ", ")), "ff row", \(SQLText.literal(file.name)) AS "ff file", v IS NULL AS "ff broken", \

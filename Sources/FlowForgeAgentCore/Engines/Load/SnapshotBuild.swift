@@ -90,7 +90,11 @@ struct SnapshotBuild: Sendable {
         }
         var record = built.record
         record.ledger = ledger
-        try await journal.step("sealing the snapshot") { try staging.seal(record) } done: { "sealed \(record.snapshot)" }
+        try await journal.step("sealing the snapshot") {
+            try staging.seal(record)
+        } done: {
+            "sealed \(record.snapshot)"
+        }
         return TaskOutput(
             asset: asset, snapshot: record.snapshot, location: staging.location, rows: record.rows, bytes: record.bytes,
             schema: record.schema, statistics: built.statistics)
@@ -113,7 +117,8 @@ struct SnapshotBuild: Sendable {
     private func checkColumnsExist(_ schema: [ColumnSchema]) throws {
         let names = Set(schema.map { $0.name.lowercased() })
         for check in work.task.checks {
-            let wanted: [String] = if case .unique(let columns) = check.rule { columns } else { check.rule.column.map { [$0] } ?? [] }
+            let wanted: [String] =
+                if case .unique(let columns) = check.rule { columns } else { check.rule.column.map { [$0] } ?? [] }
             for column in wanted where !names.contains(column.lowercased()) {
                 throw TaskError(
                     code: "schema_mismatch", message: "check \(check.name) looks at '\(column)', which \(asset) does not have",

@@ -50,7 +50,8 @@ extension SnapshotLoader {
             Faults.self, "SELECT count(*) AS n, count(*) FILTER (WHERE \(anyNull)) AS without FROM \(Self.incoming)")
         guard faults.without == 0 else {
             throw TaskError(
-                code: "null_keys", message: "\(faults.without) of \(faults.n) new rows have no key (\(load.keys.joined(separator: ", ")))",
+                code: "null_keys",
+                message: "\(faults.without) of \(faults.n) new rows have no key (\(load.keys.joined(separator: ", ")))",
                 hint: "leave them out in the SELECT (WHERE … IS NOT NULL) or choose other keys")
         }
         let duplicates = try await session.row(
@@ -59,8 +60,11 @@ extension SnapshotLoader {
         guard duplicates.n == 0 else {
             throw TaskError(
                 code: "duplicate_keys",
-                message: "\(duplicates.n) keys (\(load.keys.joined(separator: ", "))) occur more than once in the \(faults.n) new rows",
-                hint: "deduplicate in the SELECT, e.g. QUALIFY row_number() OVER (PARTITION BY \(load.keys.joined(separator: ", ")) ORDER BY …) = 1")
+                message:
+                    "\(duplicates.n) keys (\(load.keys.joined(separator: ", "))) occur more than once in the \(faults.n) new rows",
+                hint:
+                    "deduplicate in the SELECT, e.g. QUALIFY row_number() OVER (PARTITION BY \(load.keys.joined(separator: ", ")) ORDER BY …) = 1"
+            )
         }
         return faults.n
     }

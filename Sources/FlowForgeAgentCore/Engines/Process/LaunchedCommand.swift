@@ -3,7 +3,7 @@ import Subprocess
 import SystemPackage
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// A command of a task, run under `flowforge-launch` so that nothing of it survives its end, its

@@ -25,7 +25,8 @@ struct ProcessUsage: Sendable, Codable {
     /// CPU seconds and peak memory of all commands that have ended in the workspace. Files that
     /// cannot be read count as nothing: a killed launcher leaves none.
     static func total(in workspace: URL) -> (cpuSeconds: Double, peakMemoryBytes: Int64) {
-        let files = (try? FileManager.default.contentsOfDirectory(at: folder(in: workspace), includingPropertiesForKeys: nil)) ?? []
+        let files =
+            (try? FileManager.default.contentsOfDirectory(at: folder(in: workspace), includingPropertiesForKeys: nil)) ?? []
         var cpu = 0.0
         var peak: Int64 = 0
         for file in files where file.pathExtension == "json" {

@@ -112,7 +112,8 @@ extension QueryAnalysis {
             for expression in pivot.list("pivot_expressions") { used.formUnion(influences(of: expression, scope)) }
             let entries = pivot.list("entries").map { entry in
                 entry.alias.isEmpty
-                    ? entry.list("values").map { $0["value"].map { $0.string ?? $0.integer.map(String.init) ?? "" } ?? "" }.joined(separator: "_")
+                    ? entry.list("values").map { $0["value"].map { $0.string ?? $0.integer.map(String.init) ?? "" } ?? "" }
+                        .joined(separator: "_")
                     : entry.alias
             }
             names = names.flatMap { prefix in entries.map { prefix.isEmpty ? $0 : "\(prefix)_\($0)" } }

@@ -33,7 +33,8 @@ extension QueryAnalysis {
             columns[index].influences = influences(of: value, scope)
         }
         for entry in star.list("rename_list") {
-            guard let name = (entry["key"]?["column"]?.string ?? entry["key"]?.string)?.lowercased(), let new = entry["value"]?.string,
+            guard let name = (entry["key"]?["column"]?.string ?? entry["key"]?.string)?.lowercased(),
+                let new = entry["value"]?.string,
                 let index = columns.firstIndex(where: { $0.name.lowercased() == name })
             else { continue }
             columns[index].name = new
@@ -69,7 +70,8 @@ extension QueryAnalysis {
 
     /// LIKE, ILIKE and their opposites.
     private func nameTest(_ expression: JSONValue) -> ((String) -> Bool)? {
-        guard let pattern = expression.list("children").last?.constantText, ["~~", "!~~", "~~*", "!~~*"].contains(expression.functionName)
+        guard let pattern = expression.list("children").last?.constantText,
+            ["~~", "!~~", "~~*", "!~~*"].contains(expression.functionName)
         else { return nil }
         let source = NSRegularExpression.escapedPattern(for: pattern).replacing("%", with: ".*").replacing("_", with: ".")
         guard var regex = try? Regex(source).dotMatchesNewlines() else { return nil }

@@ -48,7 +48,9 @@ struct QueryAnalysis {
                 for column in columns { result.dataset.formUnion(column.influences.deciding(.groupBy)) }
             }
         }
-        if let condition = node.node("where_clause") { result.dataset.formUnion(influences(of: condition, scope).deciding(.filter)) }
+        if let condition = node.node("where_clause") {
+            result.dataset.formUnion(influences(of: condition, scope).deciding(.filter))
+        }
         for key in ["having", "qualify"] {
             if let condition = node.node(key) { result.dataset.formUnion(influences(of: condition, scope).deciding(.filter)) }
         }

@@ -25,28 +25,31 @@ struct Relation: Hashable, Sendable {
 extension Set<ColumnLineage.Influence> {
     /// After something was computed from it.
     func transformed() -> Self {
-        Set(map { influence in
-            var changed = influence
-            if changed.kind == .identity { changed.kind = .transformation }
-            return changed
-        })
+        Set(
+            map { influence in
+                var changed = influence
+                if changed.kind == .identity { changed.kind = .transformation }
+                return changed
+            })
     }
 
     /// After many rows were made one.
     func aggregated() -> Self {
-        Set(map { influence in
-            var changed = influence
-            if changed.kind.isDirect { changed.kind = .aggregation }
-            return changed
-        })
+        Set(
+            map { influence in
+                var changed = influence
+                if changed.kind.isDirect { changed.kind = .aggregation }
+                return changed
+            })
     }
 
     /// Where a value only decides something. What already was indirect keeps its kind.
     func deciding(_ kind: ColumnLineage.Kind) -> Self {
-        Set(map { influence in
-            var changed = influence
-            if changed.kind.isDirect { changed.kind = kind }
-            return changed
-        })
+        Set(
+            map { influence in
+                var changed = influence
+                if changed.kind.isDirect { changed.kind = kind }
+                return changed
+            })
     }
 }

@@ -62,7 +62,8 @@ extension JSONValue {
             if self["is_operator"]?.bool == true, list("children").count == 2 {
                 return "(\(list("children")[0].printed) \(functionName) \(list("children")[1].printed))"
             }
-            return functionName == "count_star" ? "count_star()" : "\(functionName)(\(self["distinct"]?.bool == true ? "DISTINCT " : "")\(arguments))"
+            return functionName == "count_star"
+                ? "count_star()" : "\(functionName)(\(self["distinct"]?.bool == true ? "DISTINCT " : "")\(arguments))"
         default: return ""
         }
     }
