@@ -62,7 +62,7 @@ public struct AgentJoining: Sendable {
                     "serial": .string(issued.serial), "again": .bool(request.agent != nil),
                 ])
         }
-        logger.info("agent joined", metadata: ["agent.id": "\(agent)", "pool": "\(request.pool)", "name": "\(name)"])
+        logger.info("agent joined", metadata: ["agent": "\(agent)", "pool": "\(request.pool)", "name": "\(name)"])
         return grant(issued, agent: agent, pool: request.pool, now: now)
     }
 
@@ -83,7 +83,7 @@ public struct AgentJoining: Sendable {
                     actor: identity.actor, action: "agent.renew", subject: identity.id.description,
                     detail: ["serial": .string(issued.serial), "replaces": .string(identity.certificateSerial)])
             }
-            logger.info("certificate renewed", metadata: ["agent.id": "\(identity.id)"])
+            logger.info("certificate renewed", metadata: ["agent": "\(identity.id)"])
             return grant(issued, agent: identity.id, pool: identity.pool, now: now)
         } catch let error as APIError {
             await refusals.record(

@@ -14,6 +14,9 @@ import Testing
                 group.cancelAll()
             }
             try await eventually("no poll is held") { plane.controlPlane.heldRequests == 0 }
+            let metrics = try await HTTPExchange(operator: plane, token: plane.ownerToken).get("/metrics")
+            let page = String(decoding: metrics.body, as: UTF8.self)
+            #expect(!page.contains(#"status="5xx""#), "a client that goes away is no failure of ours")
         }
     }
 

@@ -23,7 +23,7 @@ struct AgentContext: RequestContext {
 
     mutating func authorize(_ identity: AgentIdentity) {
         authorized = identity
-        logger[metadataKey: "agent.id"] = "\(identity.id)"
+        logger[metadataKey: "agent"] = "\(identity.id)"
     }
 
     static var certificateRequired: APIError {

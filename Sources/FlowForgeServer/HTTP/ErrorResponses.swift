@@ -15,6 +15,9 @@ struct ErrorResponses<Context: RequestContext>: RouterMiddleware {
         } catch let error as HTTPParserError {
             // The connection cannot go on; Hummingbird answers 400 and closes it.
             throw error
+        } catch is ClientGone {
+            // Nobody reads it; the log and the metrics do (499 is nginx's for the same).
+            return Response(status: .init(code: 499, reasonPhrase: "Client Closed Request"))
         } catch {
             if request.mayHaveMuchLeft || (error as? APIError)?.code == .requestTimeout {
                 Connection.current?.closeAfterResponse()

@@ -72,13 +72,14 @@ final class Connection: Sendable {
             state.watchers[state.nextWatcher] = continuation
             return state.nextWatcher
         }
-        guard let watcher else { throw CancellationError() }
+        guard let watcher else { throw ClientGone() }
         defer { _ = state.withLock { $0.watchers.removeValue(forKey: watcher) } }
         return try await withThrowingTaskGroup(of: Value.self) { group in
             group.addTask { try await operation() }
             group.addTask {
                 for await _ in closed {}
-                throw CancellationError()
+                try Task.checkCancellation()
+                throw ClientGone()
             }
             defer { group.cancelAll() }
             guard let value = try await group.next() else { throw CancellationError() }
@@ -86,3 +87,6 @@ final class Connection: Sendable {
         }
     }
 }
+
+/// The client went away before it had its answer: nobody reads it, and nothing is wrong with us.
+struct ClientGone: Error {}

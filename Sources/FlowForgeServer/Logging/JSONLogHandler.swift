@@ -8,8 +8,8 @@ public import Logging
     internal import Darwin
 #endif
 
-/// One JSON object a line on standard error: `time`, `level`, `message`, then the metadata (`run.id`,
-/// `agent.id`, …) as members of `metadata`. Each line is one `write`, so nothing is buffered and lines
+/// One JSON object a line on standard error: `time`, `level`, `message`, then the metadata (`run`,
+/// `agent`, …) as members of `metadata`. Each line is one `write`, so nothing is buffered and lines
 /// do not mix.
 public struct JSONLogHandler: LogHandler {
     public var metadata: Logger.Metadata = [:]
