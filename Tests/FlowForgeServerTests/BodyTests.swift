@@ -18,6 +18,20 @@ import Testing
         }
     }
 
+    @Test func `a client that is still sending gets the refusal, not a broken connection`() async throws {
+        try await TestControlPlane.run { plane in
+            let body = Data(count: 30 << 20)
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<4 {
+                    group.addTask {
+                        let answer = try? await HTTPExchange(plane).send("POST", "/agent/v1/join", body: body)
+                        #expect(answer?.code == .tooLarge)
+                    }
+                }
+            }
+        }
+    }
+
     @Test func `a body without a length is refused once it has passed the limit`() async throws {
         try await TestControlPlane.run { plane in
             let chunk = "100000\r\n" + String(repeating: "x", count: 0x100000) + "\r\n"

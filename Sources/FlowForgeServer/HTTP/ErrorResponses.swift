@@ -19,10 +19,11 @@ struct ErrorResponses<Context: RequestContext>: RouterMiddleware {
             // Nobody reads it; the log and the metrics do (499 is nginx's for the same).
             return Response(status: .init(code: 499, reasonPhrase: "Client Closed Request"))
         } catch {
+            var answer = try Response.refusal(refusal(for: error, to: request, context))
             if request.mayHaveMuchLeft || (error as? APIError)?.code == .requestTimeout {
-                Connection.current?.closeAfterResponse()
+                answer.headers[.connection] = "close"
+                Connection.current?.closeSoon()
             }
-            let answer = try Response.refusal(refusal(for: error, to: request, context))
             // A client takes what follows an answer to HEAD for the next answer (RFC 9110, section 9.3.2).
             return request.method == .head ? answer.createHeadResponse() : answer
         }

@@ -46,10 +46,14 @@ final class Connection: Sendable {
         for watcher in watchers { watcher.finish() }
     }
 
-    /// Closes the connection once the answer at hand is written, so that the rest of a body that
-    /// nobody wants is not read.
-    func closeAfterResponse() {
-        channel?.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+    /// Gives the connection up a second after a refusal, so that the rest of a body that nobody wants
+    /// is not read to its end. Not at once: a client that is still sending would see a broken
+    /// connection instead of the answer (RFC 9112, section 9.6).
+    func closeSoon() {
+        guard let channel else { return }
+        channel.eventLoop.scheduleTask(in: .seconds(1)) {
+            channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        }
     }
 
     /// Runs `operation` and cancels it when the peer goes away: a request that is being held must not
