@@ -9,27 +9,17 @@ extension Request {
         try WireCoding.decode(type, from: Data(try await collected(upTo: largest).readableBytesView))
     }
 
-    /// What is read of a body that is refused for its size: a client that is still sending when the
-    /// answer comes may take the connection for broken and never see it.
-    private static var largestRefusedButRead: Int { 8 << 20 }
-
-    /// The whole body. Throws ``ErrorCode/tooLarge`` without keeping what is beyond `largest` bytes (and
-    /// without reading more than 8 MiB), and ``ErrorCode/requestTimeout`` when the client takes longer than
-    /// ``ConnectionLimits/body``.
+    /// The whole body. Throws ``ErrorCode/tooLarge`` without reading what is beyond `largest` bytes, and
+    /// ``ErrorCode/requestTimeout`` when the client takes longer than ``ConnectionLimits/body``.
     func collected(upTo largest: Int) async throws -> ByteBuffer {
         let tooLarge = APIError(
             .tooLarge, "the body has more than \(largest >> 20) MiB", hint: "send less at a time")
-        let length = headers[.contentLength].flatMap { Int($0) } ?? 0
-        if length > max(largest, Self.largestRefusedButRead) { throw tooLarge }
+        if let length = headers[.contentLength].flatMap({ Int($0) }), length > largest { throw tooLarge }
         let body = body
         let deadline = (Connection.current?.limits ?? ConnectionLimits()).body
         do {
             return try await withThrowingTaskGroup(of: ByteBuffer.self) { group in
-                group.addTask {
-                    guard length > largest else { return try await body.collect(upTo: largest) }
-                    for try await _ in body {}
-                    throw tooLarge
-                }
+                group.addTask { try await body.collect(upTo: largest) }
                 group.addTask {
                     try await Task.sleep(for: deadline)
                     throw APIError(
@@ -45,8 +35,9 @@ extension Request {
     }
 
     /// Whether what is left of the body may be much, or may never come: rather than read it to its end
-    /// after a refusal, the connection is given up.
+    /// after a refusal, the connection is given up. Up to 8 MiB are read, since a client that is still
+    /// sending when the connection closes may never see the refusal.
     var mayHaveMuchLeft: Bool {
-        headers[.transferEncoding] != nil || (headers[.contentLength].flatMap { Int($0) } ?? 0) > Self.largestRefusedButRead
+        headers[.transferEncoding] != nil || (headers[.contentLength].flatMap { Int($0) } ?? 0) > 8 << 20
     }
 }
