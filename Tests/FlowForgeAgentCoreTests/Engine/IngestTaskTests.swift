@@ -61,6 +61,21 @@ import Testing
         #expect(run.report.log.contains("warning: 7 rows went to the quarantine"))
     }
 
+    @Test func `files of different layouts each leave their bad rows`() async throws {
+        let bench = try EngineBench()
+        try bench.write("id,name,at\n1,a,\nx,b,\n2\n", to: "a.csv", in: bench.raw)
+        try bench.write("at,id,name\n,y,c\n,3,d\n,z,e\n,4\n", to: "b.csv", in: bench.raw)
+        let run = try await bench.run(try bench.ingest("*.csv", into: "bronze.x", columns: columns))
+        #expect(run.finished.metrics.rowsQuarantined == 5)
+        #expect(
+            try bench.quarantine("bronze.x", "SELECT _source_file AS f, count(*) AS n FROM t GROUP BY ALL ORDER BY ALL")
+                == [#"{"f":"a.csv","n":2}"#, #"{"f":"b.csv","n":3}"#])
+        #expect(
+            try bench.read("bronze.x", "SELECT id, name FROM t ORDER BY id") == [
+                #"{"id":1,"name":"a"}"#, #"{"id":3,"name":"d"}"#,
+            ])
+    }
+
     @Test func `an appending ingest reads each file once`() async throws {
         let bench = try EngineBench()
         let task = try bench.ingest("*.csv", into: "bronze.x", columns: columns)

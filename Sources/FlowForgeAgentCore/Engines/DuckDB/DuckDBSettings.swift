@@ -29,6 +29,8 @@ struct DuckDBSettings: Sendable {
             "SET TimeZone = 'UTC'",
             "SET Calendar = 'gregorian'",
             "SET preserve_insertion_order = true",
+            // Snapshots never change, and each file is looked at several times.
+            "SET parquet_metadata_cache = true",
         ] + variables + [
             "SET allowed_directories = \(folderList)",
             "SET allowed_paths = \(SQLText.list(files))",

@@ -13,7 +13,7 @@ struct TaskQuery: Sendable {
     static func read(_ file: String, in bundle: URL) throws -> TaskQuery {
         do {
             let bytes = try Data(contentsOf: bundle.appending(path: file))
-            guard let text = String(validating: bytes, as: UTF8.self) else {
+            guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
                 throw TaskError(code: "sql_invalid", message: "\(file) is not UTF-8 text", hint: "save it as UTF-8")
             }
             return TaskQuery(file: file, text: text)

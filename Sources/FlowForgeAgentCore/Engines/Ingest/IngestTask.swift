@@ -31,7 +31,8 @@ struct IngestTask: Sendable {
             throw error
         }
         var settings = try engine.settings(
-            for: work, folders: build.folders, files: arrivals.new.map(\.path), variables: variables)
+            for: work, folders: build.folders,
+            files: arrivals.new.flatMap { Set([$0.path, SourceReader.escapingWildcards($0.path)]) }, variables: variables)
         settings.variables.append("SET VARIABLE \"ff ingested at\" = \(SQLText.literal(Date()))")
 
         // Hashing needs no DuckDB, so it runs beside it.
@@ -96,10 +97,11 @@ struct IngestTask: Sendable {
         var incoming = IncomingRows(
             batches: [], schema: try await IncomingRows.describe(conversion.template, in: session))
         for batch in batches {
-            let counter = try await quarantine.newCounter()
+            let counters = try await quarantine.newCounters(batch.files.count)
+            let selects = zip(batch.selects, counters.names).map { conversion.good($0, bad: $1) }
             incoming.batches.append(
-                IncomingRows.Batch(select: conversion.good(batch.select, bad: counter)) {
-                    try await quarantine.collect(batch, counter: counter, conversion: conversion)
+                IncomingRows.Batch(select: selects.joined(separator: " UNION ALL ")) {
+                    try await quarantine.collect(batch, counters: counters, conversion: conversion)
                 })
         }
         return incoming

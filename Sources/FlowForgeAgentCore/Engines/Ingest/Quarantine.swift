@@ -19,25 +19,39 @@ final class Quarantine: Sendable {
 
     private struct Counted: Decodable, Sendable { var n: Int64 }
 
-    /// The sequence that counts the faulty rows of the next batch.
-    func newCounter() async throws -> String {
-        let number = counted.withLock { counts in
+    /// Sequences that count the faulty rows of the files of the next batch.
+    func newCounters(_ files: Int) async throws -> Counters {
+        let batch = counted.withLock { counts in
             counts.batches += 1
             return counts.batches
         }
-        try await session.execute("CREATE SEQUENCE \"ff bad \(number)\"")
-        return "\"ff bad \(number)\""
+        let names = (0..<files).map { "\"ff bad \(batch) \($0)\"" }
+        for name in names { try await session.execute("CREATE SEQUENCE \(name)") }
+        return Counters(batch: batch, names: names)
     }
 
-    /// Files what a batch left behind: rows that did not convert (counted by `counter`, read again
-    /// only if there are any) and rows that could not be split into fields.
-    func collect(_ batch: SourceReader.Batch, counter: String, conversion: SourceConversion) async throws {
-        let faulty = try await session.row(Counted.self, "SELECT nextval(\(SQLText.literal(counter))) - 1 AS n").n
-        if faulty > 0 { try await write(conversion.quarantined(SourceReader.again(batch.select)), kind: "values") }
-        try await collectRejects(batch)
+    struct Counters: Sendable {
+        var batch: Int
+        /// One for each file.
+        var names: [String]
     }
 
-    private func collectRejects(_ batch: SourceReader.Batch) async throws {
+    /// Files what a batch left behind: rows that did not convert (only files whose counter moved are
+    /// read again) and rows that could not be split into fields.
+    func collect(_ batch: SourceReader.Batch, counters: Counters, conversion: SourceConversion) async throws {
+        let number = counters.batch
+        let counts = counters.names.map { "nextval(\(SQLText.literal($0))) - 1" }.joined(separator: ", ")
+        let moved = try await session.row(Moved.self, "SELECT [\(counts)] AS n").n
+        for (index, rows) in moved.enumerated() where rows > 0 {
+            try await write(
+                conversion.quarantined(SourceReader.again(batch.selects[index])), to: "values_\(number)_\(index)")
+        }
+        try await collectRejects(batch, number: number)
+    }
+
+    private struct Moved: Decodable, Sendable { var n: [Int64] }
+
+    private func collectRejects(_ batch: SourceReader.Batch, number: Int) async throws {
         let there = try await session.row(
             Counted.self, "SELECT count(*) AS n FROM duckdb_tables() WHERE table_name = 'reject_errors'")
         guard there.n > 0, try await session.row(Counted.self, "SELECT count(*) AS n FROM reject_errors").n > 0 else { return }
@@ -55,16 +69,15 @@ final class Quarantine: Sendable {
             ELSE lower(CAST(error_type AS VARCHAR)) END, '; ') AS _reason, any_value(csv_line) AS _raw, \
             getvariable('run_id') AS _run_id FROM reject_errors JOIN reject_scans USING (scan_id, file_id) \
             GROUP BY scan_id, file_id, line_byte_position
-            """, kind: "rows")
+            """, to: "rows_\(number)")
         try await session.execute("DELETE FROM reject_errors")
         try await session.execute("DELETE FROM reject_scans")
     }
 
     private struct Written: Decodable, Sendable { var count: String }
 
-    private func write(_ select: String, kind: String) async throws {
-        let batch = counted.withLock { $0.batches }
-        let path = SQLText.literal("\(folder)/\(kind)_\(batch).parquet")
+    private func write(_ select: String, to name: String) async throws {
+        let path = SQLText.literal("\(folder)/\(name).parquet")
         let written = try await session.rows(Written.self, "COPY (\(select)) TO \(path) (FORMAT parquet, RETURN_STATS)")
         let rows = written.reduce(0) { $0 + (Int64($1.count) ?? 0) }
         counted.withLock { $0.rows += rows }

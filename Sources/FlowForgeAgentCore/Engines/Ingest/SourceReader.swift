@@ -12,7 +12,8 @@ struct SourceReader: Sendable {
 
     struct Batch: Sendable {
         var files: [SourceFiles.File]
-        var select: String
+        /// One for each file.
+        var selects: [String]
         /// The file's own columns, for naming the place of a structural fault; empty unless CSV.
         var header: [String]
     }
@@ -35,7 +36,7 @@ struct SourceReader: Sendable {
             let part = Array(files[start..<end])
             let selects = try part.map { try select($0) }
             batches.append(
-                Batch(files: part, select: selects.joined(separator: " UNION ALL "), header: source.format == .csv ? names : []))
+                Batch(files: part, selects: selects, header: source.format == .csv ? names : []))
             start = end
         }
         return (batches, ignored)
@@ -58,7 +59,7 @@ struct SourceReader: Sendable {
         }
     }
 
-    /// The same rows for a second look at a batch. (Not with `ignore_errors`: that skips other rows than
+    /// The same rows for a second look at a file. (Not with `ignore_errors`: that skips other rows than
     /// `store_rejects` does.)
     static func again(_ select: String) -> String {
         select.replacing(
@@ -124,8 +125,8 @@ struct SourceReader: Sendable {
         return names
     }
 
-    /// A file name may hold what DuckDB takes for a wildcard.
-    private static func escapingWildcards(_ path: String) -> String {
+    /// A file name may hold what DuckDB takes for a wildcard. A session must be allowed both spellings.
+    static func escapingWildcards(_ path: String) -> String {
         path.replacing(#/[\[\]*?]/#) { "[\($0.output)]" }
     }
 }
