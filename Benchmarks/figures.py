@@ -31,7 +31,7 @@ def medallion(rounds=3):
     recorder = pathlib.Path(tempfile.mkdtemp(prefix="flowforge-record-"))
     script = recorder / "duckdb"
     script.write_text(
-        f'#!/bin/bash\n[ "$*" = "--version" ] && exec {DUCKDB} --version\n'
+        f'#!/bin/bash\n[ "$1" = -version ] && exec {DUCKDB} -version\n'
         f'exec {DUCKDB} "$@" < <(exec tee "{recorder}/$(date +%s%N)-$$.sql")\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     ratios, rows = [], []
