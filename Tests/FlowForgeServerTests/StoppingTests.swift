@@ -39,7 +39,8 @@ import Testing
                 return ended
             }
             #expect(ended.status == .exited(0), "\(ended.log)")
-            #expect(ended.took < .seconds(1), "\(ended.took)\n\(ended.log)")
+            // Held polls alone would keep it for 25 s.
+            #expect(ended.took < .seconds(10), "\(ended.took)\n\(ended.log)")
             for answer in await polls.all() { #expect(answer?.status == 200) }
             try await client.shutdown()
         }
