@@ -9,7 +9,9 @@ struct Installation: Sendable {
     let agentPort: Int
     let operatorPort: Int
 
-    var control: URL { folder.appending(path: "control") }
+    /// What the control plane's data lies on; a test may mount something there.
+    var disk: URL { folder.appending(path: "disk") }
+    var control: URL { disk.appending(path: "control") }
     var lake: URL { folder.appending(path: "lake") }
     var agentState: URL { folder.appending(path: "agent") }
 
@@ -31,11 +33,20 @@ struct Installation: Sendable {
     }
 
     /// Runs `body` while `flowforged` serves and the command line is logged in to it. Ends both with
-    /// SIGTERM, and requires that they end well.
-    static func up<Result: Sendable>(_ body: @Sendable @escaping (Installation) async throws -> Result) async throws -> Result {
+    /// SIGTERM, and requires that they end well. With `diskMiB` the control plane's disk has that size
+    /// and no more, which only root can arrange.
+    static func up<Result: Sendable>(diskMiB: Int? = nil, _ body: @Sendable @escaping (Installation) async throws -> Result)
+        async throws -> Result
+    {
         try await withTemporaryFolder { folder in
             let (agentPort, operatorPort) = try freePorts()
             let it = Installation(folder: folder, agentPort: agentPort, operatorPort: operatorPort)
+            try FileManager.default.createDirectory(at: it.disk, withIntermediateDirectories: true)
+            if let diskMiB {
+                let mounted = mount("tmpfs", it.disk.path, "tmpfs", 0, "size=\(diskMiB)m")
+                try #require(mounted == 0, "mount: \(String(cString: strerror(errno)))")
+            }
+            defer { if diskMiB != nil { umount2(it.disk.path, Int32(MNT_DETACH)) } }
             let made = try await execute(
                 Checkout.programs.appending(path: "flowforged").path,
                 [
