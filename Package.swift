@@ -39,8 +39,10 @@ func program(_ name: String, needs: [String], uses: [Target.Dependency]) -> Targ
     .executableTarget(name: name, dependencies: needs.map { .byName(name: $0) } + uses, swiftSettings: house)
 }
 
-func tests(_ name: String, path: String? = nil, needs: [String], uses: [Target.Dependency] = []) -> Target {
-    .testTarget(name: name, dependencies: needs.map { .byName(name: $0) } + uses, path: path, swiftSettings: house)
+/// `scripts` are the Python files that its tests run.
+func tests(_ name: String, needs: [String], uses: [Target.Dependency] = [], scripts: [String] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: needs.map { .byName(name: $0) } + uses, exclude: scripts, swiftSettings: house)
 }
 
 let package = Package(
@@ -134,7 +136,7 @@ let package = Package(
         tests("FlowForgeDomainTests", needs: ["FlowForgeDomain", "FlowForgeProtocol"]),
         tests(
             "FlowForgeBundleTests", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
-            uses: [subprocess, system]),
+            uses: [subprocess, system], scripts: ["validate_schema.py"]),
         tests(
             "FlowForgeStoreTests", needs: ["FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [.product(name: "GRDB", package: "GRDB.swift")]),
@@ -165,7 +167,8 @@ let package = Package(
         tests(
             "FlowForgeAgentCoreTests",
             needs: ["FlowForgeAgentCore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
-            uses: [crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, system, x509]),
+            uses: [crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, system, x509],
+            scripts: ["Lineage/sqlglot_lineage.py", "Lineage/validate_events.py"]),
         tests(
             "FlowForgeClientTests",
             needs: ["FlowForgeClient", "flowforge", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
@@ -174,7 +177,7 @@ let package = Package(
         tests(
             "Suites",
             needs: ["FlowForgeTestSupport", "FlowForgeClient", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
-            uses: [subprocess, system]),
+            uses: [subprocess, system], scripts: ["01-medallion/verify_nyc.py", "02-privacy/recorder.py"]),
     ],
     swiftLanguageModes: [.v6]
 )
