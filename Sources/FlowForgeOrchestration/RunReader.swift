@@ -5,13 +5,16 @@ public import FlowForgeStore
 public struct RunReader: Sendable {
     private let store: Store
     private let wakeUps: WakeUps
+    private let pace: Duration
     /// Pages are this long at most, whatever is asked.
     private static let largestPage = 500
     private static let largestLogPage = 5000
 
-    public init(store: Store, wakeUps: WakeUps) {
+    /// `pace` is the least time between two versions of a running run that a watcher gets to see.
+    public init(store: Store, wakeUps: WakeUps, pace: Duration = .milliseconds(100)) {
         self.store = store
         self.wakeUps = wakeUps
+        self.pace = pace
     }
 
     /// Newest first, without tasks. `after` is the `next` of the page before.
@@ -38,12 +41,24 @@ public struct RunReader: Sendable {
 
     /// The run with its tasks. With `since`, waits up to `waiting` for a version above it, and returns
     /// the run as it is when the time is over.
+    ///
+    /// While the run goes on such an answer takes at least the pace, or as long as `waiting`, so that a
+    /// watcher asks some times a second however much happens; the end of the run is told at once.
     public func run(_ id: ID<Run>, since: Int64?, waiting: Duration) async throws -> OperatorAPI.RunView {
-        try await waitingFor(.run(id), upTo: waiting) { session in
-            if let since, let version = try session.runs.version(id), version <= since { return nil }
-            return try RunView.full(id, in: session)
-        } orElse: { session in
-            try RunView.full(id, in: session)
+        if let since {
+            let clock = ContinuousClock()
+            let paced = clock.now.advanced(by: min(pace, waiting))
+            try await wait(for: id, upTo: waiting) { $0.version > since }
+            try await wait(for: id, upTo: clock.now.duration(to: paced)) { $0.state.isFinal }
+        }
+        return try await store.read { try RunView.full(id, in: $0) }
+    }
+
+    private func wait(for id: ID<Run>, upTo duration: Duration, _ isMet: @Sendable @escaping (RunRow) -> Bool) async throws {
+        try await waitingFor(.run(id), upTo: duration) { session in
+            guard let run = try session.runs.find(id) else { throw APIError.noRun(id) }
+            return isMet(run) ? () : nil
+        } orElse: { _ in
         }
     }
 

@@ -363,9 +363,9 @@ import Testing
                     let block = [UInt8](repeating: 1, count: 4096)
                     while write(descriptor, block, block.count) > 0 {}
                     close(descriptor)
-                    for _ in 0..<50 {
-                        try await reporting.progress(.init(step: 2, steps: 2, label: String(repeating: "x", count: 1000)))
-                    }
+                    // As much as makes the log wait for the disk.
+                    let line = String(repeating: "x", count: SpoolReporter.lineBytes)
+                    try await reporting.log(.stdout, Array(repeating: line, count: 5).joined(separator: "\n"))
                 }
                 try await stage.running {
                     stage.assign(stage.assignment())

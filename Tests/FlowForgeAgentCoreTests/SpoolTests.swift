@@ -210,6 +210,40 @@ import Testing
         }
     }
 
+    @Test func `a batch goes on where the last one ended, whatever happened to the files between`() async throws {
+        try await withTemporaryFolder { folder in
+            let disk = try SpoolDisk(root: folder, limits: SpoolLimits(maxBytes: 24 << 10, segmentBytes: 4 << 10))
+            for round in 1...60 {
+                _ = try disk.append([Self.log(String(repeating: "x", count: 50 * round)), Self.progress("\(round)")])
+                let again = try SpoolDisk(root: folder, limits: disk.limits)
+                try again.acknowledge(disk.acknowledged)
+                #expect(try disk.batch(events: 3, bytes: .max)?.body == again.batch(events: 3, bytes: .max)?.body)
+                if round.isMultiple(of: 10) { _ = try disk.setAside(disk.acknowledged + 1) }
+                if round.isMultiple(of: 3), let (sent, _) = try disk.batch(events: 2, bytes: .max) {
+                    try disk.acknowledge(sent.last)
+                }
+            }
+            #expect(disk.acknowledged == 40 && disk.segments.count > 2)
+        }
+    }
+
+    @Test func `what could not be spooled is found when the attempt is about to end`() async throws {
+        try await withTemporaryFolder { folder in
+            try await withSmallDisk(at: folder, kilobytes: 64) {
+                let spool = try EventSpool(folder: folder.appending(path: "spool"))
+                let held = AgentAPI.HeldLease(lease: .make(), attempt: .make(), fencing: 1)
+                let reporter = SpoolReporter(spool: spool, held: held)
+                try await reporter.progress(.init(step: 1, steps: 1, label: "fits"))
+                await reporter.settle()
+                #expect(reporter.fault == nil)
+                try await reporter.progress(.init(step: 1, steps: 1, label: String(repeating: "x", count: 100_000)))
+                await reporter.settle()
+                #expect((reporter.fault as? SpoolError)?.isFull == true)
+                #expect(try await spool.unacknowledged() == 1)
+            }
+        }
+    }
+
     @Test func `writers that wait together share a sync and keep their order`() async throws {
         try await withTemporaryFolder { folder in
             let spool = try EventSpool(folder: folder)

@@ -155,4 +155,19 @@ import Testing
         try await agent.report(.progress(.init(step: 1, steps: 2, label: "write", percent: 40)), of: work)
         #expect(try await percent.attempts(of: "one").first?.progress?.percent == 40)
     }
+
+    @Test func `changes that follow each other quickly are one answer, and the end is told at once`() async throws {
+        let plane = try await ControlPlane([task("one", output: nil)])
+        let patient = RunReader(store: plane.store, wakeUps: plane.wakeUps, pace: .seconds(25))
+        let agent = try await plane.agent()
+        let run = try await plane.start()
+        let work = try await agent.take()
+        let claimed = try await plane.run(run.id)
+        async let next = patient.run(run.id, since: claimed.version, waiting: .seconds(25))
+        try await plane.wakeUps.untilParked(1)
+        try await agent.report(.started(.init(pid: 7)), of: work)
+        try await agent.report(.progress(.init(step: 1, steps: 1, label: "work")), of: work)
+        try await agent.report(.finished(.init(outcome: .succeeded, metrics: TaskMetrics())), of: work)
+        #expect(try await next.state == .succeeded)
+    }
 }

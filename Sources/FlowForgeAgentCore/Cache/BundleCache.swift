@@ -22,6 +22,8 @@ public actor BundleCache {
     private let maxBytes: Int64
     private let now: @Sendable () -> Date
     private let downloads = SharedWork<String, CachedBundle>()
+    /// Bundles that this process has verified and read.
+    private var known: [String: CachedBundle] = [:]
     /// Attempts that work in a bundle's folder.
     private var users: [String: Int] = [:]
 
@@ -44,8 +46,24 @@ public actor BundleCache {
     ) async throws -> Value {
         users[digest, default: 0] += 1
         defer { users[digest, default: 1] -= 1 }
-        let bundle = try await downloads.value(for: digest) { try await self.bundle(digest) }
+        let bundle: CachedBundle
+        if let found = known[digest], isThere(found, digest) {
+            bundle = found
+        } else {
+            bundle = try await downloads.value(for: digest) { try await self.bundle(digest) }
+            known[digest] = bundle
+        }
+        try FileManager.default.setAttributes([.modificationDate: now()], ofItemAtPath: head(of: digest).path)
         return try await body(bundle)
+    }
+
+    private func isThere(_ bundle: CachedBundle, _ digest: String) -> Bool {
+        [bundle.folder, head(of: digest)].allSatisfy { FileManager.default.fileExists(atPath: $0.path) }
+    }
+
+    /// The blob of the bundle's OCI manifest; its time is when the bundle was last used.
+    private nonisolated func head(of digest: String) -> URL {
+        folder.appending(path: "blobs").appending(path: ContentDigest.hexadecimal(digest) ?? "none")
     }
 
     private nonisolated func bundle(_ digest: String) async throws -> CachedBundle {
@@ -65,9 +83,6 @@ public actor BundleCache {
             // Unpacked, it would only take the space twice.
             guard unlink(layer.path) == 0 else { throw DiskError("remove", layer) }
         }
-        let used = FileManager.default
-        try used.setAttributes(
-            [.modificationDate: now()], ofItemAtPath: folder.appending(path: "blobs").appending(path: name).path)
         return CachedBundle(manifest: manifest, folder: files)
     }
 

@@ -18,8 +18,9 @@ enum DiskFile {
         guard mkdir(folder.path, mode) == 0 || errno == EEXIST else { throw DiskError("create", folder) }
     }
 
-    /// Creates or replaces the file in one step (written beside it, synced, renamed).
-    static func write(_ bytes: Data, to file: URL, mode: mode_t) throws(DiskError) {
+    /// Creates or replaces the file in one step (written beside it, synced, renamed). Not `durable`: not
+    /// synced, so that it survives the death of this process, but perhaps not that of the machine.
+    static func write(_ bytes: Data, to file: URL, mode: mode_t, durable: Bool = true) throws(DiskError) {
         let draft = URL(filePath: file.path + ".new")
         let descriptor = open(draft.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
         guard descriptor >= 0 else { throw DiskError("create", draft) }
@@ -27,7 +28,7 @@ enum DiskFile {
             // `open` does not change the mode of a draft that a crash left behind.
             guard fchmod(descriptor, mode) == 0 else { throw DiskError("set the mode of", draft) }
             try write(bytes, to: descriptor, file: draft)
-            guard fsync(descriptor) == 0 else { throw DiskError("sync", draft) }
+            if durable, fsync(descriptor) != 0 { throw DiskError("sync", draft) }
         } catch {
             close(descriptor)
             unlink(draft.path)
@@ -35,7 +36,15 @@ enum DiskFile {
         }
         close(descriptor)
         guard rename(draft.path, file.path) == 0 else { throw DiskError("rename", draft) }
-        try sync(folder: file.deletingLastPathComponent())
+        if durable { try sync(folder: file.deletingLastPathComponent()) }
+    }
+
+    /// What is in the file from `offset` on; nothing when it is shorter.
+    static func read(_ file: URL, from offset: Int) throws -> Data {
+        let handle = try FileHandle(forReadingFrom: file)
+        defer { try? handle.close() }
+        try handle.seek(toOffset: UInt64(offset))
+        return try handle.readToEnd() ?? Data()
     }
 
     /// Everything, from `position` of the file on.

@@ -64,8 +64,8 @@ public struct TaskResult: Sendable {
     }
 }
 
-/// Where an engine's reports go: the spool. Calls keep their order and return once the event is on
-/// disk; only log lines are gathered first, at most 200 of them, 64 KiB or 200 ms.
+/// Where an engine's reports go: the spool. Calls keep their order. They need not be on the disk when
+/// they return; a report that could not be spooled is thrown by a later call, or fails the attempt's end.
 public protocol TaskReporting: Sendable {
     /// The first process of the task runs.
     func started(pid: Int32) async throws

@@ -3,7 +3,8 @@ import Foundation
 import Synchronization
 
 /// `attempts.json`: the attempts under way, so that an agent that starts after a crash can say that
-/// they died with it.
+/// they died with it. After a crash of the machine it may be of an earlier moment, or unreadable:
+/// attempts that it does not name end when their leases lapse.
 final class AttemptJournal: Sendable {
     private let file: URL
     private let entries: Mutex<[ID<Attempt>: AgentAPI.HeldLease]>
@@ -47,6 +48,6 @@ final class AttemptJournal: Sendable {
 
     private func save(_ entries: [ID<Attempt>: AgentAPI.HeldLease]) throws {
         let list = entries.values.sorted { $0.attempt < $1.attempt }
-        try DiskFile.write(WireCoding.encode(list), to: file, mode: 0o600)
+        try DiskFile.write(WireCoding.encode(list), to: file, mode: 0o600, durable: false)
     }
 }

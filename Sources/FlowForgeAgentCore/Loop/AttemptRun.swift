@@ -28,7 +28,9 @@ struct AttemptRun: Sendable {
     func run() async {
         logger.info("attempt started", metadata: ["number": "\(assignment.number)", "bundle": "\(assignment.bundle.digest)"])
         let reporter = SpoolReporter(spool: context.spool, held: held, now: context.now)
-        let finished = explained(await endable(reporter), reporter)
+        let ended = await endable(reporter)
+        await reporter.settle()
+        let finished = explained(ended, reporter)
         if reason() == .leaseLost {
             reporter.mute()
             logger.warning("lease lost; the attempt was ended and is not reported")

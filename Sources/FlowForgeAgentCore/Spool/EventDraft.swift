@@ -26,6 +26,14 @@ public struct EventDraft: Sendable {
 
     var isLog: Bool { if case .log = body { true } else { false } }
 
+    /// Whether the run moves on by it.
+    var isUrgent: Bool {
+        switch body {
+        case .started, .finished: true
+        default: false
+        }
+    }
+
     func payload(number: Int64) throws -> Data {
         let event = AgentAPI.ReportEvent(
             number: number, at: at, attempt: attempt, lease: lease, fencing: fencing, body: body)

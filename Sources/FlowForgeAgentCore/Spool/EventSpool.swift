@@ -25,6 +25,7 @@ public final class EventSpool: Sendable {
     private struct Waiting {
         var appends: [Append] = []
         var isDraining = false
+        var isGathering = false
     }
 
     public init(folder: URL, limits: SpoolLimits = SpoolLimits()) throws {
@@ -33,7 +34,10 @@ public final class EventSpool: Sendable {
         self.disk = Mutex(disk)
     }
 
-    /// One element after events have arrived; for the one sender.
+    /// How long events may wait for others before they are sent.
+    static let gathering = DispatchTimeInterval.milliseconds(250)
+
+    /// One element after events have arrived, at once when a run moves on by one of them; for the one sender.
     var arrivals: AsyncStream<Void> { arrival.stream }
 
     /// Durable on return.
@@ -57,6 +61,11 @@ public final class EventSpool: Sendable {
         if starts { queue.async { self.drain() } }
     }
 
+    /// Returns when what was submitted before is on the disk or has failed.
+    func settled() async {
+        await withCheckedContinuation { done in queue.async { done.resume() } }
+    }
+
     private func drain() {
         while true {
             let batch = waiting.withLock { waiting in
@@ -74,11 +83,24 @@ public final class EventSpool: Sendable {
         do {
             let first = try disk.withLock { try $0.append(batch.map(\.draft)) }
             for (index, item) in batch.enumerated() { item.done(.success(first + Int64(index))) }
-            arrival.continuation.yield()
+            if batch.contains(where: \.draft.isUrgent) { arrival.continuation.yield() } else { yieldLater() }
         } catch {
             // One event that cannot be encoded must not fail the others that share its sync.
             if batch.count > 1 { return batch.forEach { write([$0]) } }
             batch[0].done(.failure(error))
+        }
+    }
+
+    /// What nobody waits for is gathered a moment, so that talkative tasks make few reports.
+    private func yieldLater() {
+        let isFirst = waiting.withLock { waiting in
+            defer { waiting.isGathering = true }
+            return !waiting.isGathering
+        }
+        guard isFirst else { return }
+        queue.asyncAfter(deadline: .now() + Self.gathering) {
+            self.waiting.withLock { $0.isGathering = false }
+            self.arrival.continuation.yield()
         }
     }
 

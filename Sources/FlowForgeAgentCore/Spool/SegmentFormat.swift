@@ -73,7 +73,7 @@ enum SegmentFormat {
     }
 }
 
-/// What was found in a segment's bytes.
+/// What was found in a segment's bytes, or in those from a record's begin on.
 struct SegmentScan {
     /// Payloads of whole records before the first fault.
     var records: [Range<Int>] = []
@@ -82,9 +82,9 @@ struct SegmentScan {
     /// Payloads of whole records behind the fault: with any, the fault is no torn tail.
     var beyond: [Range<Int>] = []
 
-    init(_ bytes: Data) {
+    init(_ bytes: Data, from start: Int = SegmentFormat.headerSize) {
         bytes.withUnsafeBytes { raw in
-            var offset = SegmentFormat.headerSize
+            var offset = start
             while offset < raw.count {
                 guard let record = SegmentFormat.record(in: raw, at: offset) else { break }
                 records.append(record)

@@ -38,6 +38,7 @@ extension SpoolDisk {
     /// Puts a `dropped` event in the place of each event that `drops` says, in one step.
     private func rewrite(_ index: Int, drops: (AgentAPI.ReportEvent) throws -> Bool) throws {
         let segment = segments[index]
+        sent = nil
         let content = try Data(contentsOf: segment.file)
         var bytes = SegmentFormat.header(.init(spool: spool, first: segment.first))
         for record in SegmentScan(content).records.prefix(segment.count) {

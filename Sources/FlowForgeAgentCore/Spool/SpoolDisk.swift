@@ -13,12 +13,23 @@ final class SpoolDisk {
         var next: Int64 { first + Int64(count) }
     }
 
+    struct Place {
+        var number: Int64
+        /// The first number of its segment.
+        var segment: Int64
+        /// In the segment's file.
+        var offset: Int
+    }
+
     let root: URL
     let limits: SpoolLimits
     private(set) var spool: ID<Spool>
     /// Oldest first, never empty; the last one is written to.
     var segments: [Segment]
     private(set) var acknowledged: Int64 = 0
+    /// Where the event behind the last batch begins, so that what was sent is not read again; `nil`
+    /// when the files have changed otherwise than by growing.
+    var sent: Place?
     /// Of the last segment; -1 after a failure, until it is opened again.
     private var descriptor: Int32 = -1
     var folder: URL { root.appending(path: spool.description) }
@@ -110,17 +121,23 @@ final class SpoolDisk {
         var body = Data("{\"events\":[".utf8)
         let start = max(acknowledged + 1, segments[0].first)
         var number = start
+        var next = sent?.number == start ? sent : nil
         gathering: for segment in segments where segment.next > start {
-            let content = try Data(contentsOf: segment.file)
-            for (index, record) in SegmentScan(content).records.prefix(segment.count).enumerated() {
-                guard segment.first + Int64(index) == number else { continue }
+            let begin = next?.segment == segment.first ? next : nil
+            let offset = begin?.offset ?? SegmentFormat.headerSize
+            let first = begin?.number ?? segment.first
+            let content = try DiskFile.read(segment.file, from: offset)
+            for (index, record) in SegmentScan(content, from: 0).records.prefix(Int(segment.next - first)).enumerated() {
+                guard first + Int64(index) == number else { continue }
                 if number > start, Int(number - start) >= events || body.count + record.count > bytes { break gathering }
                 if number > start { body.append(UInt8(ascii: ",")) }
                 body.append(content[record])
                 number += 1
+                next = Place(number: number, segment: segment.first, offset: offset + record.upperBound)
             }
         }
         guard number > start else { return nil }
+        sent = next
         body.append(Data("],\"spool\":\"\(spool)\"}".utf8))
         return (SpoolBatch(first: start, last: number - 1), body)
     }
@@ -186,6 +203,7 @@ final class SpoolDisk {
         closeLast()
         spool = fresh
         acknowledged = 0
+        sent = nil
         segments = moved.map { segment in
             var segment = segment
             segment.file = place.appending(path: segment.file.lastPathComponent)

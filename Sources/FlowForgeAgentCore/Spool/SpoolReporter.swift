@@ -6,7 +6,12 @@ import Synchronization
 ///
 /// Log lines are gathered into chunks of at most 200 lines or 64 KiB; a chunk is written when it is
 /// full, before any other event, and at the latest 200 ms after its first line while
-/// ``flushing()`` runs. So a log call returns before its line is on the disk; every other call after.
+/// ``flushing()`` runs.
+///
+/// Only ``conclude(_:)`` and a log call that fills a chunk return after what they said is on the disk:
+/// nothing may follow from an attempt's end before it is, and a task that talks without end must not
+/// outrun the disk. The others wait for nothing; what could not be spooled fails the next call, and is
+/// found by ``settle()`` before the attempt is said to have succeeded.
 final class SpoolReporter: TaskReporting {
     static let chunkLines = 200
     static let chunkBytes = 64 << 10
@@ -40,9 +45,9 @@ final class SpoolReporter: TaskReporting {
     /// The attempt is no longer this agent's: nothing more is said about it.
     func mute() { state.withLock { $0.isMute = true } }
 
-    func started(pid: Int32) async throws { try await send(.started(.init(pid: pid))) }
-    func progress(_ progress: TaskProgress) async throws { try await send(.progress(progress)) }
-    func lineage(_ event: OpenLineage.RunEvent) async throws { try await send(.lineage(event)) }
+    func started(pid: Int32) async throws { try tell(.started(.init(pid: pid))) }
+    func progress(_ progress: TaskProgress) async throws { try tell(.progress(progress)) }
+    func lineage(_ event: OpenLineage.RunEvent) async throws { try tell(.lineage(event)) }
 
     /// The attempt's end, with the number of log lines filled in. The last call; may be repeated when
     /// it throws, and is tried although earlier events could not be spooled.
@@ -69,6 +74,12 @@ final class SpoolReporter: TaskReporting {
         }
     }
 
+    /// Waits until all that was said is on the disk, or ``fault`` tells that it is not.
+    func settle() async {
+        enqueue(nil) { _ in }
+        await spool.settled()
+    }
+
     /// Writes waiting lines 200 ms after the first, until cancelled.
     func flushing(clock: some Clock<Duration> = ContinuousClock()) async {
         for await _ in firstLine.stream {
@@ -84,19 +95,29 @@ final class SpoolReporter: TaskReporting {
 
     private func flush() async throws { try await send(nil) }
 
-    /// Submits the waiting lines, then `body`; returns when all is durable. Both are handed over
-    /// under the lock, so two callers cannot get between each other's events.
+    /// Hands the waiting lines, then `body`, to the spool.
+    private func tell(_ body: AgentAPI.ReportBody) throws {
+        enqueue(body) { _ in }
+        if let fault { throw fault }
+    }
+
+    /// As ``tell(_:)``, and returns when all is durable.
     private func send(_ body: AgentAPI.ReportBody?) async throws {
         try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
-            state.withLock { state in
-                let lines = takeLines(&state)
-                let bodies = state.isMute ? [] : [lines, body].compactMap(\.self)
-                guard let last = bodies.last else { return done.resume() }
-                for body in bodies.dropLast() { submit(body) { _ in } }
-                submit(last) { done.resume(with: $0) }
-            }
+            enqueue(body) { done.resume(with: $0) }
         }
         if let fault { throw fault }
+    }
+
+    /// All are submitted under the lock, so two callers cannot get between each other's events.
+    private func enqueue(_ body: AgentAPI.ReportBody?, done: @Sendable @escaping (Result<Void, any Error>) -> Void) {
+        state.withLock { state in
+            let lines = takeLines(&state)
+            let bodies = state.isMute ? [] : [lines, body].compactMap(\.self)
+            guard let last = bodies.last else { return done(.success(())) }
+            for body in bodies.dropLast() { submit(body) { _ in } }
+            submit(last, done: done)
+        }
     }
 
     private func submit(_ body: AgentAPI.ReportBody, done: @Sendable @escaping (Result<Void, any Error>) -> Void) {

@@ -1,19 +1,31 @@
 internal import Crypto
 public import Foundation
 
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
 /// SHA-256 digests in OCI's form: `sha256:` and 64 lower-case hexadecimal digits.
 public enum ContentDigest {
     public static func of(_ data: some DataProtocol) -> String { text(SHA256.hash(data: data)) }
 
-    /// Reads the file in pieces of 1 MiB.
+    /// Reads the file in pieces of 1 MiB (`FileHandle` would read 4 KiB at a time). Ends early with
+    /// `CancellationError`.
     public static func ofFile(at url: URL) throws -> (digest: String, bytes: Int64) {
         let file = try FileHandle(forReadingFrom: url)
         defer { try? file.close() }
         var hash = SHA256()
         var bytes: Int64 = 0
-        while let piece = try file.read(upToCount: 1 << 20), !piece.isEmpty {
-            hash.update(data: piece)
-            bytes += Int64(piece.count)
+        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 1)
+        defer { piece.deallocate() }
+        while true {
+            try Task.checkCancellation()
+            let count = read(file.fileDescriptor, piece.baseAddress, piece.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw DurableFile.failure("read", url) }
+            if count == 0 { break }
+            hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: piece[..<count]))
+            bytes += Int64(count)
         }
         return (text(hash.finalize()), bytes)
     }

@@ -47,7 +47,7 @@ actor DuckDBSession {
                 try await started(execution.processIdentifier.value)
                 let session = DuckDBSession(
                     writer: execution.standardInputWriter, output: execution.standardOutput, errorFile: errorFile)
-                for statement in settings.statements { try await session.execute(statement) }
+                try await session.execute(settings.statements)
                 let result = try await body(session)
                 try await execution.standardInputWriter.finish()
                 return result
@@ -63,6 +63,12 @@ actor DuckDBSession {
     /// Runs one statement that returns nothing of interest.
     func execute(_ sql: String) async throws {
         _ = try await lines(of: sql)
+    }
+
+    /// Runs statements that return nothing of interest, in one round trip.
+    func execute(_ statements: [String]) async throws {
+        guard !statements.isEmpty else { return }
+        try await execute(statements.joined(separator: "\n;\n"))
     }
 
     /// Runs one query and decodes its rows; keys are the column names.

@@ -27,7 +27,7 @@ struct SelectTask: Sendable {
             started: { try await reporting.started(pid: $0) }
         ) { session in
             let (incoming, tree) = try await journal.step("preparing inputs") {
-                for statement in inputs.statements { try await session.execute(statement) }
+                try await session.execute(inputs.statements)
                 let tree = try await query.prepare(in: session)
                 return (try await IncomingRows.single(TaskQuery.select, in: session), tree)
             } done: { _ in

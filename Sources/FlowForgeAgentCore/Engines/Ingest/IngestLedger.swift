@@ -1,4 +1,4 @@
-import Crypto
+import FlowForgeBundle
 import FlowForgeProtocol
 import Foundation
 
@@ -48,15 +48,8 @@ struct IngestLedger: Sendable {
         IngestedFile(path: file.name, size: file.size, modifiedAt: file.modifiedAt, sha256: try digest(of: file))
     }
 
-    /// Lower-case hex, read in pieces.
+    /// Lower-case hex.
     static func digest(of file: SourceFiles.File) throws -> String {
-        let handle = try FileHandle(forReadingFrom: URL(filePath: file.path))
-        defer { try? handle.close() }
-        var hash = SHA256()
-        while let piece = try handle.read(upToCount: 1 << 20), !piece.isEmpty {
-            try Task.checkCancellation()
-            hash.update(data: piece)
-        }
-        return hash.finalize().map { String(format: "%02x", $0) }.joined()
+        String(try ContentDigest.ofFile(at: URL(filePath: file.path)).digest.dropFirst("sha256:".count))
     }
 }

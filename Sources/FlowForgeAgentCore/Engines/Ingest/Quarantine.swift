@@ -26,7 +26,7 @@ final class Quarantine: Sendable {
             return counts.batches
         }
         let names = (0..<files).map { "\"ff bad \(batch) \($0)\"" }
-        for name in names { try await session.execute("CREATE SEQUENCE \(name)") }
+        try await session.execute(names.map { "CREATE SEQUENCE \($0)" })
         return Counters(batch: batch, names: names)
     }
 
@@ -70,8 +70,7 @@ final class Quarantine: Sendable {
             getvariable('run_id') AS _run_id FROM reject_errors JOIN reject_scans USING (scan_id, file_id) \
             GROUP BY scan_id, file_id, line_byte_position
             """, to: "rows_\(number)")
-        try await session.execute("DELETE FROM reject_errors")
-        try await session.execute("DELETE FROM reject_scans")
+        try await session.execute(["DELETE FROM reject_errors", "DELETE FROM reject_scans"])
     }
 
     private struct Written: Decodable, Sendable { var count: String }
