@@ -236,7 +236,8 @@ import Testing
                 try await reporter.progress(.init(step: 1, steps: 1, label: "fits"))
                 await reporter.settle()
                 #expect(reporter.fault == nil)
-                try await reporter.progress(.init(step: 1, steps: 1, label: String(repeating: "x", count: 100_000)))
+                // On a fast disk this call already says so.
+                try? await reporter.progress(.init(step: 1, steps: 1, label: String(repeating: "x", count: 100_000)))
                 await reporter.settle()
                 #expect((reporter.fault as? SpoolError)?.isFull == true)
                 #expect(try await spool.unacknowledged() == 1)

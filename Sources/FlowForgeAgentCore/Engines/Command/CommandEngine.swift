@@ -59,13 +59,13 @@ public struct CommandEngine: TaskEngine {
             for: work, folders: inputs.folders + build.folders, variables: TaskVariables(work))
         let select =
             "SELECT * FROM read_parquet(\(SQLText.list(written.map(\.path))), hive_partitioning = false, union_by_name = true)"
-        let built = try await engine.withSession(
+        let (built, output) = try await engine.withSession(
             settings, work: work, staging: build.staging, known: [], started: { _ in }
         ) { session in
-            for statement in inputs.statements { try await session.execute(statement) }
-            return try await build.build(try await IncomingRows.single(select, in: session), in: session)
+            try await session.execute(inputs.statements)
+            let built = try await build.build(try await IncomingRows.single(select, in: session), in: session)
+            return (built, try await build.seal(built, ending: session))
         }
-        let output = try await build.seal(built)
         return TaskResult(
             metrics: TaskMetrics(
                 rowsRead: inputs.rows, rowsWritten: built.loaded.rowsWritten, bytesRead: inputs.bytes,

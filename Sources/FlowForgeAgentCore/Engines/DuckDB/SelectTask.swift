@@ -22,7 +22,7 @@ struct SelectTask: Sendable {
             for: work, folders: inputs.folders + build.folders, variables: TaskVariables(work))
         let known = inputs.snapshots.flatMap { [$0.asset.description] + $0.folder.record.schema.map(\.name) }
 
-        let (built, tree, names) = try await engine.withSession(
+        let (built, output, tree, names) = try await engine.withSession(
             settings, work: work, staging: build.staging, known: known, query: query,
             started: { try await reporting.started(pid: $0) }
         ) { session in
@@ -33,9 +33,9 @@ struct SelectTask: Sendable {
             } done: { _ in
                 "prepared \(inputs.snapshots.count) inputs, \(inputs.rows) rows"
             }
-            return (try await build.build(incoming, in: session), tree, incoming.schema.map(\.name))
+            let built = try await build.build(incoming, in: session)
+            return (built, try await build.seal(built, ending: session), tree, incoming.schema.map(\.name))
         }
-        let output = try await build.seal(built)
         let metrics = TaskMetrics(
             rowsRead: inputs.rows, rowsWritten: built.loaded.rowsWritten, bytesRead: inputs.bytes,
             bytesWritten: built.loaded.bytesWritten, wallSeconds: start.secondsUntilNow)

@@ -35,12 +35,12 @@ struct IngestTask: Sendable {
             files: arrivals.new.flatMap { Set([$0.path, SourceReader.escapingWildcards($0.path)]) }, variables: variables)
         settings.variables.append("SET VARIABLE \"ff ingested at\" = \(SQLText.literal(Date()))")
 
-        // Hashing needs no DuckDB, so it runs beside it.
-        async let entries = arrivals.new.map { try IngestLedger.entry(of: $0) }
-        let (built, quarantined) = try await engine.withSession(
+        let (built, output, quarantined) = try await engine.withSession(
             settings, work: work, staging: build.staging, known: source.columns.map(\.name),
             started: { try await reporting.started(pid: $0) }
         ) { session in
+            // Hashing needs no DuckDB, so it runs beside it.
+            async let entries = arrivals.new.map { try IngestLedger.entry(of: $0) }
             let quarantine = Quarantine(session: session, folder: build.staging.quarantine)
             let incoming = try await self.incoming(arrivals.new, quarantine: quarantine, session: session, journal: journal)
             let built = try await build.build(incoming, in: session)
@@ -48,9 +48,10 @@ struct IngestTask: Sendable {
                 try await journal.say(
                     "warning: \(quarantine.rows) rows went to the quarantine of \(asset), see its _reason column")
             }
-            return (built, quarantine.rows)
+            let output = try await build.seal(
+                built, ledger: work.task.load.mode == .append ? ledger.adding(entries) : nil, ending: session)
+            return (built, output, quarantine.rows)
         }
-        let output = try await build.seal(built, ledger: work.task.load.mode == .append ? ledger.adding(entries) : nil)
         let bytes = arrivals.new.reduce(0) { $0 + $1.size }
         let read = built.loaded.rowsWritten + quarantined
         let facts = InputFacts(

@@ -82,8 +82,10 @@ struct SnapshotBuild: Sendable {
         }
     }
 
-    /// Gives the snapshot its name, or removes it where a check failed.
-    func seal(_ built: Built, ledger: [IngestedFile]? = nil) async throws -> TaskOutput? {
+    /// Ends the session and, while its process goes, gives the snapshot its name, or removes it where
+    /// a check failed.
+    func seal(_ built: Built, ledger: [IngestedFile]? = nil, ending session: DuckDBSession) async throws -> TaskOutput? {
+        try await session.end()
         guard built.error == nil else {
             try staging.discard()
             return nil
