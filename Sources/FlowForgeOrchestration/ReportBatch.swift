@@ -59,7 +59,8 @@ struct ReportBatch {
 
     private mutating func store(_ event: AgentAPI.ReportEvent) throws {
         switch event.body {
-        case .published(let publication): try session.publications.confirm(publication, pool: agent.pool)
+        case .published(let publication):
+            if let run = try session.publications.confirm(publication, pool: agent.pool) { stager.wakes.runs.insert(run) }
         case .dropped(let lost):
             note(.warning, "the agent's spool was full: \(lost.events) events were dropped", event)
         case .unknown(let type): note(.notice, "event of unknown type '\(type.prefix(64))' ignored", event)

@@ -22,6 +22,7 @@ enum RunView {
                 name: task.name, layer: task.layer, engine: task.engine, state: task.state,
                 dependsOn: dependencies[task.id] ?? [], output: task.output, attempts: attempts[task.id] ?? [])
         }
+        view.unpublished = try session.publications.unconfirmed(of: id)
         return view
     }
 

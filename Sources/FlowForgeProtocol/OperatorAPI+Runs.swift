@@ -53,10 +53,13 @@ extension OperatorAPI {
         /// waits for a newer one.
         public var version: Int64
         public var tasks: [TaskView]?
+        /// Outputs of the run that readers of the lake do not see yet, because no agent has confirmed
+        /// that their pointers moved; sorted, absent in lists. Empty soon after each task's end.
+        public var unpublished: [AssetName]?
         public init(
             id: ID<Run>, environment: String, bundle: BundleReference, flow: String, state: RunState,
             parameters: [String: JSONValue], createdAt: Date, startedAt: Date?, finishedAt: Date?, createdBy: String,
-            version: Int64, tasks: [TaskView]?
+            version: Int64, tasks: [TaskView]?, unpublished: [AssetName]? = nil
         ) {
             self.id = id
             self.environment = environment
@@ -70,6 +73,7 @@ extension OperatorAPI {
             self.createdBy = createdBy
             self.version = version
             self.tasks = tasks
+            self.unpublished = unpublished
         }
     }
 

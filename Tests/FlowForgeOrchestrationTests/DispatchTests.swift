@@ -135,6 +135,24 @@ import Testing
         #expect(try await agent.poll().publications.isEmpty)
     }
 
+    @Test func `a run says which of its outputs readers do not see yet, and who waits hears when they do`() async throws {
+        let plane = try await ControlPlane([task("load", output: "bronze.a")])
+        let agent = try await plane.agent()
+        let run = try await plane.start()
+        #expect(try await plane.run(run.id).unpublished == [])
+        let accepted = try await agent.succeed(try await agent.take(), output: "bronze.a").publications
+        let ended = try await plane.run(run.id)
+        #expect(ended.state == .succeeded && ended.unpublished?.map(\.description) == ["bronze.a"])
+        async let next = plane.reader.run(run.id, since: ended.version, waiting: .seconds(25))
+        try await plane.wakeUps.untilParked(1)
+        try await agent.report(.published(accepted[0]), of: nil)
+        #expect(try await next.unpublished == [])
+        // What another run has replaced is nothing to wait for.
+        try await plane.start()
+        _ = try await agent.succeed(try await agent.take(), output: "bronze.a")
+        #expect(try await plane.run(run.id).unpublished == [])
+    }
+
     @Test func `confirming an older version confirms nothing`() async throws {
         let plane = try await ControlPlane([task("load", output: "bronze.a")])
         let agent = try await plane.agent()

@@ -40,8 +40,10 @@ public struct PublicationQueries {
 
     /// An agent of `pool` has moved the pointer file. What is not the newest snapshot, or confirmed
     /// already, changes nothing.
-    public func confirm(_ publication: AgentAPI.Publication, pool: String) throws {
-        try session.change(
+    ///
+    /// - Returns: the run that made the snapshot; `nil` where nothing changed.
+    public func confirm(_ publication: AgentAPI.Publication, pool: String) throws -> ID<Run>? {
+        let changes = try session.change(
             """
             UPDATE publication SET confirmed_at = ?, offer_at = NULL
             WHERE environment = ? AND asset = ? AND pool = ? AND snapshot = ? AND version = ? AND confirmed_at IS NULL
@@ -50,6 +52,19 @@ public struct PublicationQueries {
                 session.now.milliseconds, publication.environment, publication.asset.description, pool,
                 publication.snapshot.id.description, publication.snapshot.version,
             ])
+        guard changes > 0 else { return nil }
+        return try session.row("SELECT run FROM attempt WHERE snapshot = ?", [publication.snapshot.id.description])?.id("run")
+    }
+
+    /// Assets whose current snapshot is the run's and whose pointer files no agent has confirmed; sorted.
+    public func unconfirmed(of run: ID<Run>) throws -> [AssetName] {
+        try session.rows(
+            """
+            SELECT p.asset FROM attempt a
+            JOIN publication p ON p.environment = a.environment AND p.asset = a.output AND p.snapshot = a.snapshot
+            WHERE a.run = ? AND p.confirmed_at IS NULL ORDER BY p.asset
+            """, [run.description]
+        ).compactMap { AssetName($0["asset"] as String) }
     }
 
     /// Unconfirmed ones whose time has come. Each is put off by `delay`, doubled with each offer up to

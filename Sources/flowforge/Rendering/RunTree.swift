@@ -17,6 +17,12 @@ struct RunTree {
             lines += layers()
             lines.append("")
             lines += [summary()]
+            if let waiting = run.unpublished, !waiting.isEmpty, run.state.isFinal {
+                lines += [
+                    style.paint(
+                        "not yet seen by readers of the lake: \(waiting.map(\.description).joined(separator: ", "))", .yellow)
+                ]
+            }
         }
         guard let width else { return lines }
         return lines.map { TextWidth.cut($0, to: width, ellipsis: style.ellipsis) }

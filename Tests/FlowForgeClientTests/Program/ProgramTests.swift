@@ -122,6 +122,22 @@ import Testing
         }
     }
 
+    @Test func `watching goes on until readers see what the run made`() async throws {
+        try await ScriptedServer.with({ request in
+            var run = Samples.run(.succeeded, version: request.uri.contains("since") ? 2 : 1, tasks: [])
+            run.unpublished = run.version == 1 ? [AssetName("gold.x")].compactMap(\.self) : []
+            return .ok(run)
+        }) { server in
+            try await Command.with(server) { command in
+                let result = try await command.run("run", "watch", "\(Samples.run)")
+                #expect(result.status == 0 && result.errors.isEmpty, "\(result)")
+                #expect(result.output.split(separator: "\n").count == 1, "\(result)")
+            }
+            #expect(server.requests.map(\.uri).last == "/api/v1/runs/\(Samples.run)?since=1&wait=1")
+            #expect(server.requests.count == 2)
+        }
+    }
+
     @Test(.timeLimit(.minutes(1))) func `Ctrl-C ends the watching, and says that the run goes on`() async throws {
         let (looks, look) = AsyncStream<Void>.makeStream()
         try await ScriptedServer.with({ request in

@@ -29,6 +29,15 @@ import Testing
                 """)
     }
 
+    @Test func `a run that has ended says what readers do not see yet`() {
+        var run = Samples.run(.running, tasks: [Samples.task("x", .gold, .succeeded)])
+        run.unpublished = ["gold.x", "gold.y"].compactMap(AssetName.init)
+        let last = { RunTree(run: run, style: .plain, now: Samples.now).lines().last }
+        #expect(last() == "1 of 1 task succeeded")
+        run.state = .succeeded
+        #expect(last() == "not yet seen by readers of the lake: gold.x, gold.y")
+    }
+
     @Test func `a run fits the width, has no colour unless wanted, and ASCII where needed`() {
         let tree = RunTree(run: Samples.mixedRun, style: .ascii, now: Samples.now)
         #expect(tree.lines().allSatisfy { $0.allSatisfy(\.isASCII) })

@@ -8,6 +8,10 @@ struct RunWatcher {
     let remote: Remote
     let run: ID<Run>
 
+    /// How long a run's end waits until readers of the lake see what it made. An agent moves a pointer
+    /// within milliseconds; if it has died meanwhile, another is asked after some seconds.
+    static let publicationPatience = Duration.seconds(10)
+
     /// Throws ``Ended`` unless the run succeeded.
     func watch() async throws {
         // Listening begins here, not when its task gets to run.
@@ -34,6 +38,7 @@ struct RunWatcher {
 
     private func follow() async throws -> RunState {
         var version: Int64?
+        var end: ContinuousClock.Instant?
         var progress = RunProgress()
         var screen = LiveScreen(console: remote.console)
         let isLive = remote.console.isTerminal && !remote.console.json
@@ -43,7 +48,7 @@ struct RunWatcher {
             do {
                 // On a terminal the clocks of what runs tick with each answer.
                 view = try await remote.client.run(
-                    run, since: version, wait: version == nil ? .zero : isLive ? .seconds(1) : .seconds(20))
+                    run, since: version, wait: version == nil ? .zero : isLive || end != nil ? .seconds(1) : .seconds(20))
                 patience = Patience()
             } catch {
                 guard try await patience.bears(error, remote.console) else { throw error }
@@ -59,7 +64,16 @@ struct RunWatcher {
                 if !lines.isEmpty { try remote.console.print(lines.joined(separator: "\n")) }
             }
             version = view.version
-            if view.state.isFinal { return view.state }
+            guard view.state.isFinal else { continue }
+            let waiting = view.unpublished ?? []
+            if waiting.isEmpty { return view.state }
+            let last = end ?? .now.advanced(by: Self.publicationPatience)
+            end = last
+            guard ContinuousClock.now >= last else { continue }
+            remote.console.complain(
+                "warning: readers of the lake do not see \(waiting.map(\.description).joined(separator: ", ")) yet: no agent of the "
+                    + "pool has moved the pointer. `flowforge agent list` shows whether one is online.")
+            return view.state
         }
     }
 }
