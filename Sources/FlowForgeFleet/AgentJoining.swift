@@ -41,6 +41,8 @@ public struct AgentJoining: Sendable {
         guard let token = BearerToken(request.token.reveal(), kind: .join) else { throw Self.unknownToken }
         let now = store.now()
         let agent = request.agent ?? ID<Agent>.make(at: now)
+        // Nothing is signed for a stranger.
+        _ = try await store.read { try Self.usableToken(token, pool: request.pool, in: $0) }
         // Signed before the transaction, so that the one writer does not wait for it. Nothing of it
         // leaves unless the transaction commits.
         let issued = try authority.issueAgent(
@@ -51,7 +53,8 @@ public struct AgentJoining: Sendable {
             if request.agent != nil {
                 try Self.rejoin(agent, name: name, request: request, in: session)
             } else {
-                try session.agents.insert(agent, name: name, pool: row.pool, agentVersion: request.agentVersion)
+                try session.agents.insert(
+                    agent, name: name, pool: row.pool, agentVersion: String(request.agentVersion.prefix(253)))
             }
             try session.certificates.insert(
                 serial: issued.serial, agent: agent, notBefore: issued.notBefore, notAfter: issued.notAfter)
@@ -143,7 +146,7 @@ public struct AgentJoining: Sendable {
                 hint: "use a token of pool '\(known.pool)', or join as a new agent")
         }
         guard known.standing != .revoked else { throw AgentRegistry.revokedError(agent) }
-        try session.agents.rejoin(agent, name: name, agentVersion: request.agentVersion)
+        try session.agents.rejoin(agent, name: name, agentVersion: String(request.agentVersion.prefix(253)))
         _ = try session.certificates.revokeAll(of: agent)
     }
 

@@ -15,6 +15,8 @@ public struct Dispatcher: Sendable {
     static let mostAssignments = 64
     /// The most leases that a poll may list.
     static let mostLeases = 4096
+    /// In bytes, of each text that an agent says about itself.
+    static let longestText = 1024
 
     public init(
         store: Store, wakeUps: WakeUps, settings: OrchestrationSettings = OrchestrationSettings(), logger: Logger
@@ -71,6 +73,14 @@ public struct Dispatcher: Sendable {
         guard request.leases.count <= Self.mostLeases, request.engines.count <= 64, request.labels.count <= 64 else {
             throw APIError(
                 .invalidRequest, "a poll lists at most \(Self.mostLeases) leases, 64 engines and 64 labels")
+        }
+        let texts =
+            request.engines.flatMap { [$0.name, $0.version] } + request.labels.flatMap { [$0.key, $0.value] } + [
+                request.agentVersion
+            ]
+        guard texts.allSatisfy({ $0.utf8.count <= Self.longestText }) else {
+            throw APIError(
+                .invalidRequest, "versions, and the names of engines and labels, are at most \(Self.longestText) bytes long")
         }
         var request = request
         request.freeSlots = max(0, min(request.freeSlots, Self.mostAssignments))

@@ -23,6 +23,9 @@ struct ReportBatch {
     let settings: OrchestrationSettings
     let observers: [any CompletionObserver]
     var stager: RunStager
+    /// As `result.response.stale`, to be looked up.
+    private var stale: Set<ID<Lease>> = []
+    static let mostEvents = 1000
     var result = Result()
 
     init(session: Session, agent: AgentIdentity, settings: OrchestrationSettings, observers: [any CompletionObserver]) {
@@ -38,7 +41,11 @@ struct ReportBatch {
         if let spool, spool.agent != agent.id {
             throw APIError(
                 .forbidden, "spool \(report.spool) belongs to another agent",
-                hint: "an agent's state folder must not be shared or copied; join this machine as a new agent")
+                hint: "an agent's state folder must not be shared or copied; join this machine as a new agent",
+                metadata: ["spool": report.spool.description])
+        }
+        guard report.events.count <= Self.mostEvents else {
+            throw APIError(.tooLarge, "a report holds at most \(Self.mostEvents) events", hint: "send fewer at a time")
         }
         var last = spool?.last ?? 0
         var dropped: Int64 = 0
@@ -96,16 +103,17 @@ struct ReportBatch {
         let attempt = try session.attempts.find(id)
         let claim = LeaseClaim(lease: lease, fencing: fencing, agent: agent.id)
         if let attempt, attempt.lifecycle.accepts(claim) { return attempt }
-        guard !result.response.stale.contains(lease) else { return nil }
+        guard stale.insert(lease).inserted else { return nil }
         result.response.stale.append(lease)
-        if try attempt == nil || session.attempts.markStaleReport(id) {
+        note(.warning, "report under a stale lease dropped", event)
+        // Once for each attempt of the agent's own; of others' and invented ones there is no end.
+        if let attempt, attempt.claim.agent == agent.id, try session.attempts.markStaleReport(id) {
             try session.audit.append(
                 actor: agent.actor, action: "attempt.report", subject: id.description, outcome: .refused,
                 detail: [
                     "code": .string(ErrorCode.staleLease.rawValue), "lease": .string(lease.description),
                     "fencing": .integer(fencing),
                 ])
-            note(.warning, "report under a stale lease dropped", event)
         }
         return nil
     }

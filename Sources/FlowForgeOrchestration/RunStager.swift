@@ -32,7 +32,10 @@ struct RunStager {
             if lifecycle.state == .succeeded { try readyDownstream(of: task) } else { try skipDownstream(of: task) }
         }
         if let output = task.output {
-            for tasks in try session.tasks.ready(environment: task.environment, output: output) { wakes.add(tasks) }
+            // One of them can have it next, however many wait.
+            for tasks in try session.tasks.ready(environment: task.environment, output: output) {
+                wakes.add(ReadyTasks(pool: tasks.pool, engine: tasks.engine, count: 1))
+            }
         }
         if lifecycle.state.isFinal { try settle(run) }
     }

@@ -144,7 +144,7 @@ public final class WakeUps: Sendable {
     }
 
     private func wait(_ id: UInt64, upTo duration: Duration) async -> Signal {
-        await withTaskGroup(of: Void.self) { group in
+        let signal = await withTaskGroup(of: Void.self) { group in
             let clock = clock
             group.addTask {
                 do {
@@ -162,6 +162,9 @@ public final class WakeUps: Sendable {
             group.cancelAll()
             return signal
         }
+        // A timeout that came too late is none of the next wait.
+        state.withLock { if $0.waiters[id]?.pending == .timeout { $0.waiters[id]?.pending = nil } }
+        return signal
     }
 
     private func park(_ id: UInt64, _ continuation: CheckedContinuation<Signal, Never>) {
@@ -203,7 +206,7 @@ public final class WakeUps: Sendable {
 
 extension WakeUps.State {
     /// Hands `signal` to a waiter: to be resumed now if it is parked, else kept on its ticket. Of
-    /// several that it missed the weightiest is kept; a timeout is for a parked waiter only.
+    /// several that it missed the weightiest is kept.
     fileprivate mutating func signal(_ id: UInt64, _ signal: WakeUps.Signal) -> WakeUps.Resumption? {
         guard var waiter = waiters[id] else { return nil }
         defer { waiters[id] = waiter }
@@ -211,7 +214,7 @@ extension WakeUps.State {
             waiter.continuation = nil
             return WakeUps.Resumption(continuation: continuation, signal: signal)
         }
-        if signal.weight > (waiter.pending?.weight ?? 0) { waiter.pending = signal }
+        if signal.weight > (waiter.pending?.weight ?? -1) { waiter.pending = signal }
         return nil
     }
 }

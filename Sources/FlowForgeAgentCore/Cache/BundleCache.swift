@@ -35,7 +35,12 @@ public actor BundleCache {
         self.maxBytes = maxBytes
         self.now = now
         try DiskFile.makeFolder(folder.appending(path: "blobs"), mode: 0o700)
-        try DiskFile.makeFolder(folder.appending(path: "files"), mode: 0o700)
+        let files = folder.appending(path: "files")
+        try DiskFile.makeFolder(files, mode: 0o700)
+        // What a crash left; see BundleArchive.unpack.
+        for name in try FileManager.default.contentsOfDirectory(atPath: files.path) where name.hasPrefix(".") {
+            try FileManager.default.removeItem(at: files.appending(path: name))
+        }
     }
 
     /// The bundle, downloaded if need be, for the time of `body`: it is not removed meanwhile.
@@ -142,12 +147,9 @@ public actor BundleCache {
         let blobs = folder.appending(path: "blobs")
         var bundles: [(name: String, used: Date, bytes: Int64)] = []
         for name in try FileManager.default.contentsOfDirectory(atPath: files.path) {
+            // Others may be unpacking; they have counted themselves.
+            if name.hasPrefix(".") { continue }
             let folder = files.appending(path: name)
-            if name.hasPrefix(".") {
-                // A crash left it; see BundleArchive.unpack.
-                try FileManager.default.removeItem(at: folder)
-                continue
-            }
             let used =
                 try? FileManager.default.attributesOfItem(atPath: blobs.appending(path: name).path)[.modificationDate] as? Date
             bundles.append((name, used ?? .distantPast, try Self.size(of: folder)))
@@ -157,6 +159,12 @@ public actor BundleCache {
             guard users["sha256:" + bundle.name, default: 0] == 0 else { continue }
             try FileManager.default.removeItem(at: files.appending(path: bundle.name))
             let head = blobs.appending(path: bundle.name)
+            if let bytes = try? Data(contentsOf: head),
+                let manifest = try? PackedBundle.readOCIManifest(bytes, digest: "sha256:" + bundle.name),
+                let config = ContentDigest.hexadecimal(manifest.config.digest)
+            {
+                unlink(blobs.appending(path: config).path)
+            }
             guard unlink(head.path) == 0 || errno == ENOENT else { throw DiskError("remove", head) }
             total -= bundle.bytes
         }

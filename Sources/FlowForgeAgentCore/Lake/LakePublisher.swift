@@ -50,13 +50,15 @@ public enum LakePublisher {
         try point("\(asset)/current", at: location)
     }
 
-    /// Removes the staging folders of all attempts but those in `alive`. Returns how many it removed.
+    /// Removes the staging folders of the attempts in `dead`, whatever asset they wrote. Other agents
+    /// may be writing in the same lake. Returns how many it removed.
     @discardableResult
-    public static func sweep(lake: LakeFolder, alive: Set<ID<Attempt>>) throws -> Int {
+    public static func sweep(lake: LakeFolder, dead: Set<ID<Attempt>>) throws -> Int {
         var removed = 0
+        guard !dead.isEmpty else { return 0 }
         for asset in try assets(of: lake) {
             let staging = asset.appending(path: ".staging")
-            for attempt in try children(of: staging) where ID<Attempt>(attempt.lastPathComponent).map(alive.contains) != true {
+            for attempt in try children(of: staging) where ID<Attempt>(attempt.lastPathComponent).map(dead.contains) == true {
                 try FileManager.default.removeItem(at: attempt)
                 removed += 1
             }
@@ -80,8 +82,11 @@ public enum LakePublisher {
         !location.hasPrefix("/") && !location.isEmpty && !location.split(separator: "/").contains("..")
     }
 
+    /// Folders that no environment, layer or table is named like (`lost+found`) are none of ours.
     private static func assets(of lake: LakeFolder) throws -> [URL] {
-        try children(of: lake.root).flatMap(children(of:)).flatMap(children(of:))
+        try children(of: lake.root).filter { isPlainName($0.lastPathComponent, dashes: true) }
+            .flatMap(children(of:)).filter { Layer(rawValue: $0.lastPathComponent) != nil }
+            .flatMap(children(of:)).filter { isPlainName($0.lastPathComponent) }
     }
 
     /// The folders in a folder; none where it does not exist.

@@ -81,6 +81,12 @@ struct SnapshotFolder: Sendable {
     func select(_ files: [SnapshotFile]? = nil) -> String {
         let paths = SQLText.list((files ?? record.files).map(path(of:)))
         let columns = SQLText.identifiers(record.schema.map(\.name))
-        return "SELECT \(columns) FROM read_parquet(\(paths), hive_partitioning = false, union_by_name = \(!record.uniform))"
+        guard !record.uniform else { return "SELECT \(columns) FROM read_parquet(\(paths), hive_partitioning = false)" }
+        // Of these files none may have a column that others have.
+        let typed = record.schema.map { "CAST(NULL AS \($0.type)) AS \(SQLText.identifier($0.name))" }
+        return """
+            SELECT \(columns) FROM (SELECT \(typed.joined(separator: ", ")) WHERE false UNION ALL BY NAME \
+            SELECT * FROM read_parquet(\(paths), hive_partitioning = false, union_by_name = true))
+            """
     }
 }

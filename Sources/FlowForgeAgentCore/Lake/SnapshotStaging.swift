@@ -7,7 +7,7 @@ import Foundation
 
 /// The folder in which one attempt builds a snapshot, `<asset>/.staging/<attempt>`: invisible to
 /// readers until ``seal(_:)`` renames it. A killed attempt leaves only this folder, which
-/// ``LakePublisher/sweep(lake:alive:)`` removes.
+/// ``LakePublisher/sweep(lake:dead:)`` removes.
 struct SnapshotStaging: Sendable {
     let asset: URL
     let folder: URL

@@ -51,8 +51,21 @@ struct LineageEvents: Sendable {
             inputs: inputs, outputs: outputs)
     }
 
+    /// In bytes. A larger query is left out, so that the event stays within what a report may carry.
+    private static let largestQuery = 256 << 10
+    /// Influences on all columns of a table together; an entry has some 200 bytes.
+    private static let mostInfluences = 5000
+
     private var query: String? {
         work.task.sql.flatMap { try? String(contentsOf: work.bundleFolder.appending(path: $0), encoding: .utf8) }
+            .flatMap { $0.utf8.count <= Self.largestQuery ? $0 : nil }
+    }
+
+    private func columnLineage(_ facts: TaskFacts) -> LineageFacets.Facet? {
+        guard let lineage = facts.columnLineage,
+            lineage.columns.reduce(0, { $0 + $1.influences.count }) <= Self.mostInfluences
+        else { return nil }
+        return LineageFacets.columnLineage(lineage, named: named)
     }
 
     /// The inputs by name alone: what is known before, or without, a result.
@@ -90,7 +103,7 @@ struct LineageEvents: Sendable {
                 facets: LineageFacets.all([
                     dataSource(.asset(asset)), written.map { LineageFacets.schema($0.schema) },
                     written.map { LineageFacets.version($0.snapshot) },
-                    written == nil ? nil : result?.facts.columnLineage.map { LineageFacets.columnLineage($0, named: named) },
+                    written == nil ? nil : result.flatMap { columnLineage($0.facts) },
                 ]),
                 outputFacets: LineageFacets.all([
                     written == nil

@@ -30,7 +30,6 @@ public enum LinkError: Error, Sendable, CustomStringConvertible {
         case .refused(let error, _):
             [
                 .agentRevoked, .certificateRevoked, .certificateExpired, .certificateUnknown, .certificateRequired,
-                .protocolVersion,
             ].contains(error.code)
         case .unreachable, .timedOut, .unreadable: false
         }

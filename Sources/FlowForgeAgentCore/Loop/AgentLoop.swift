@@ -73,6 +73,7 @@ struct AgentLoop: Service, ReportListener {
                 try await group.next()
             }
         } onGracefulShutdown: {
+            notifier.stopping()
             shared.state.withLock { $0.board.stop() }
             shared.stop.fire()
             shared.wake.fire()
@@ -220,11 +221,19 @@ struct AgentLoop: Service, ReportListener {
             logger.warning("an attempt died with the agent's last run", metadata: ["attempt": "\(held.attempt)"])
         }
         try DiskFile.makeFolder(context.workspaces, mode: 0o700)
-        for name in try FileManager.default.contentsOfDirectory(atPath: context.workspaces.path) where ID<Attempt>(name) != nil {
+        var dead = Set(context.journal.leftovers.map(\.attempt))
+        for name in try FileManager.default.contentsOfDirectory(atPath: context.workspaces.path) {
+            guard let attempt = ID<Attempt>(name) else { continue }
+            dead.insert(attempt)
             try FileManager.default.removeItem(at: context.workspaces.appending(path: name))
         }
-        let removed = try LakePublisher.sweep(lake: context.lake, alive: [])
-        if removed > 0 { logger.info("staging of dead attempts removed", metadata: ["folders": "\(removed)"]) }
+        do {
+            let removed = try LakePublisher.sweep(lake: context.lake, dead: dead)
+            if removed > 0 { logger.info("staging of dead attempts removed", metadata: ["folders": "\(removed)"]) }
+        } catch {
+            // It takes space and nothing else.
+            logger.warning("staging of dead attempts stays behind", metadata: ["reason": "\(error)"])
+        }
     }
 
     // MARK: Words

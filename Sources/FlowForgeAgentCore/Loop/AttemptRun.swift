@@ -72,7 +72,8 @@ struct AttemptRun: Sendable {
             try context.journal.add(held)
             let workspace = context.workspaces.appending(path: assignment.attempt.description)
             try DiskFile.makeFolder(workspace, mode: 0o700)
-            let finished = try await context.cache.with(assignment.bundle.digest) { bundle in
+            defer { remove(workspace) }
+            return try await context.cache.with(assignment.bundle.digest) { bundle in
                 guard let task = bundle.manifest.flow(assignment.flow)?.task(assignment.task) else {
                     throw TaskError(
                         code: "invalid_assignment",
@@ -83,14 +84,16 @@ struct AttemptRun: Sendable {
                     workspace: workspace, lake: context.lake)
                 return await timed(work, reporter)
             }
-            do { try FileManager.default.removeItem(at: workspace) } catch {
-                logger.warning("a workspace stays behind", metadata: ["folder": "\(workspace.path)", "reason": "\(error)"])
-            }
-            return finished
         } catch {
             // The error of work that was ended says only that.
             let outcome: Outcome = Task.isCancelled ? .cancelled : .failed
             return AgentAPI.Finished(outcome: outcome, metrics: TaskMetrics(), error: Self.taskError(error))
+        }
+    }
+
+    private func remove(_ workspace: URL) {
+        do { try FileManager.default.removeItem(at: workspace) } catch {
+            logger.warning("a workspace stays behind", metadata: ["folder": "\(workspace.path)", "reason": "\(error)"])
         }
     }
 
@@ -164,6 +167,7 @@ struct AttemptRun: Sendable {
             return TaskError(code: "disk_full", message: "the agent's disk is full: \(error)", hint: full, retryable: true)
         case let error as DiskError where error.isFull:
             return TaskError(code: "disk_full", message: "the agent's disk is full: \(error)", hint: full, retryable: true)
+        case SpoolError.tooLarge, SpoolError.unencodable: return TaskError(code: "spool_failed", message: "\(error)")
         case let error as SpoolError: return TaskError(code: "spool_failed", message: "\(error)", retryable: true)
         case let error as DiskError: return TaskError(code: "agent_storage", message: "\(error)", retryable: true)
         case let error as CacheError: return TaskError(code: "invalid_bundle", message: "\(error)")

@@ -20,7 +20,7 @@ public struct SystemNotifier: Sendable {
 
     func status(_ text: String) { send("STATUS=\(text.replacing("\n", with: " "))") }
 
-    public func stopping() { send("STOPPING=1") }
+    func stopping() { send("STOPPING=1") }
 
     private func send(_ message: String) {
         guard let path else { return }

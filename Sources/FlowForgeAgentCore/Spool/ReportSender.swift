@@ -64,6 +64,11 @@ public struct ReportSender: Service {
                 logger.warning(
                     "the control plane lacks earlier reports; numbering starts anew", metadata: ["reason": "\(refusal.message)"])
                 try await spool.restart()
+            } catch LinkError.refused(let refusal, _) where refusal.code == .forbidden && refusal.metadata["spool"] != nil {
+                // This machine joined again as a new agent; what the old one had to say is nobody's now.
+                logger.warning("the spool was another agent's; numbering starts anew", metadata: ["reason": "\(refusal.message)"])
+                try await spool.restart()
+                try await sleep(backoff.next())
             } catch LinkError.refused(let refusal, _) where [.invalidRequest, .tooLarge].contains(refusal.code) {
                 // One event that is never taken must not hold up all behind it: find it, take it out.
                 if batch.last > batch.first {

@@ -140,7 +140,7 @@ struct SQLScan {
         let start = position
         index = end + 1
         while index < scalars.count {
-            if scalars[index] == "$", index + tag.count <= scalars.count, Array(scalars[index..<index + tag.count]) == tag {
+            if scalars[index...].starts(with: tag) {
                 index += tag.count
                 return true
             }

@@ -9,7 +9,7 @@ enum AgentRoutes {
     static func add(to router: Router<AgentContext>, services: ControlPlaneServices) {
         let anyone = router.group("agent/v1")
         anyone.post("join") { request, _ in
-            let message = try await request.json(AgentAPI.JoinRequest.self)
+            let message = try await request.json(AgentAPI.JoinRequest.self, largest: 64 << 10)
             return try Response.json(try await services.joining.join(message))
         }
 

@@ -20,6 +20,7 @@ public final class ControlPlane: Sendable {
     private let agentListener: Listener<RouterResponder<AgentContext>>
     private let operatorListener: Listener<RouterResponder<OperatorContext>>
     private let logger: Logger
+    private let lock: DataFolderLock
 
     /// Opens everything that can be opened before listening. Throws ``StartUpFault`` or `StoreError`, each
     /// one line that says what to do.
@@ -27,6 +28,7 @@ public final class ControlPlane: Sendable {
         self.settings = settings
         self.logger = logger
         let folder = DataFolder(settings.dataFolder)
+        lock = try DataFolderLock(folder)
         let authority = try folder.authority()
         caFingerprint = authority.fingerprint
         certificates = try ListenerCertificates(settings: settings, folder: folder, authority: authority, logger: logger)

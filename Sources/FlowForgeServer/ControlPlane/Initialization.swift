@@ -49,11 +49,19 @@ public struct Initialization: Sendable {
     public func run() async throws -> Outcome {
         try check()
         let files = FileManager.default
-        let folderIsNew = !files.fileExists(atPath: dataFolder.path)
+        let before = files.fileExists(atPath: dataFolder.path) ? Set(try files.contentsOfDirectory(atPath: dataFolder.path)) : nil
         do {
             return try await make()
         } catch {
-            if folderIsNew { try files.removeItem(at: dataFolder) }
+            // There was no configuration: `check` has looked.
+            if files.fileExists(atPath: configuration.path) { try files.removeItem(at: configuration) }
+            guard let before else {
+                if files.fileExists(atPath: dataFolder.path) { try files.removeItem(at: dataFolder) }
+                throw error
+            }
+            for name in try files.contentsOfDirectory(atPath: dataFolder.path) where !before.contains(name) {
+                try files.removeItem(at: dataFolder.appending(path: name))
+            }
             throw error
         }
     }

@@ -40,6 +40,9 @@ func jsonText(_ value: some Encodable) throws -> String {
     String(decoding: try WireCoding.encode(value), as: UTF8.self)
 }
 
+/// Throws ``StoreError/corrupt(_:)``: what we stored is not what some client sent.
 func fromJSON<Value: Decodable>(_ type: Value.Type, _ text: String) throws -> Value {
-    try WireCoding.decode(type, from: Data(text.utf8))
+    do { return try WireCoding.decode(type, from: Data(text.utf8)) } catch let error as DecodingError {
+        throw StoreError.corrupt("a stored \(type) cannot be read: \(error)".prefix(500).description)
+    }
 }

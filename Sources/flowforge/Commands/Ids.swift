@@ -44,7 +44,7 @@ extension Remote {
         let alive = named.filter { $0.state != .revoked }
         if alive.count == 1 { return alive[0].id }
         return try choose(
-            text, "agent", among: agents.map { ($0.id, [$0.id.description, $0.name]) }, list: "flowforge agent list")
+            text, "agent", among: agents.map { ($0.id, [$0.id.description]) }, list: "flowforge agent list")
     }
 
     private func choose<Entity>(

@@ -41,7 +41,7 @@ struct AssetPage {
     private func nulls(_ figures: ColumnStatistics) -> String {
         guard figures.nulls > 0, figures.count > 0 else { return "0" }
         // A share that would round to none is still some.
-        let share = Double(figures.nulls) / Double(figures.count) * 100
+        let share = min(100, Double(figures.nulls) / Double(figures.count) * 100)
         return "\(Figures.count(figures.nulls)) (\(share < 1 ? "<1" : "\(Int(share.rounded()))") %)"
     }
 

@@ -78,7 +78,7 @@ struct RunTree {
             parts.append(style.paint("\(count(state)) \(state.rawValue)", ink))
         }
         let last = tasks.compactMap(\.attempts.last)
-        let quarantined = last.reduce(0) { $0 + ($1.metrics?.rowsQuarantined ?? 0) }
+        let quarantined = last.reduce(0) { $0 &+ ($1.metrics?.rowsQuarantined ?? 0) }
         let checks = last.flatMap(\.checks)
         if quarantined > 0 { parts.append(style.paint("\(Figures.count(quarantined, "row")) quarantined", .yellow)) }
         if !checks.isEmpty {

@@ -114,6 +114,22 @@ import Testing
         #expect(error.message.hasPrefix("x.csv"))
     }
 
+    @Test func `of a file without a header no value is told`() async throws {
+        let bench = try EngineBench()
+        try bench.write("4711,Jane Doe,jane@example.org\n4712,John,j@example.org\n", to: "x.csv", in: bench.raw)
+        let run = try await bench.run(try bench.ingest("x.csv", into: "bronze.x", columns: columns))
+        #expect(run.finished.error?.hint?.contains("does the file have a header line?") == true)
+        #expect(!"\(run.finished.error!)\(run.report.log)".contains("Jane"))
+    }
+
+    @Test func `a fraction is no integer, however it is written`() async throws {
+        let bench = try EngineBench()
+        try bench.write("id,name,at\n15e-1,a,\n1e-7,b,\n2.5,c,\n1e3,d,\n3,e,\n", to: "x.csv", in: bench.raw)
+        let run = try await bench.run(try bench.ingest("x.csv", into: "bronze.x", columns: columns))
+        #expect(run.finished.metrics.rowsQuarantined == 3)
+        #expect(try bench.read("bronze.x", "SELECT id FROM t ORDER BY id") == [#"{"id":3}"#, #"{"id":1000}"#])
+    }
+
     @Test func `a header alone gives a snapshot without rows`() async throws {
         let bench = try EngineBench()
         try bench.write("id,name,at", to: "x.csv", in: bench.raw)

@@ -66,10 +66,14 @@ import Testing
 
     @Test func `the staging of dead attempts is swept, that of living ones stays`() throws {
         let bench = try EngineBench()
+        // As at the root of a mounted disk.
+        let foreign = bench.lake.root.appending(path: "lost+found")
+        try FileManager.default.createDirectory(at: foreign, withIntermediateDirectories: true)
+        chmod(foreign.path(percentEncoded: false), 0)
         let (alive, dead) = (ID<Attempt>.make(), ID<Attempt>.make())
         let asset = bench.lake.root.appending(path: "dev/gold/t")
         for attempt in [alive, dead] { _ = try SnapshotStaging(asset: asset, attempt: attempt, snapshot: .make()) }
-        #expect(try LakePublisher.sweep(lake: bench.lake, alive: [alive]) == 1)
+        #expect(try LakePublisher.sweep(lake: bench.lake, dead: [dead, .make()]) == 1)
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: asset.appending(path: ".staging").path(percentEncoded: false))
                 == [alive.description])

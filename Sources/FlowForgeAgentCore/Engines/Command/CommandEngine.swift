@@ -58,7 +58,7 @@ public struct CommandEngine: TaskEngine {
         let settings = try engine.settings(
             for: work, folders: inputs.folders + build.folders, variables: TaskVariables(work))
         let select =
-            "SELECT * FROM read_parquet(\(SQLText.list(written.map(\.path))), hive_partitioning = false, union_by_name = true)"
+            "SELECT * FROM read_parquet(\(SQLText.list(written.map { SourceReader.escapingWildcards($0.path) })), hive_partitioning = false, union_by_name = true)"
         let (built, output) = try await engine.withSession(
             settings, work: work, staging: build.staging, known: [], started: { _ in }
         ) { session in

@@ -83,7 +83,7 @@ struct TaskVariables: Sendable {
         case .null: ""
         case .bool(let flag): String(flag)
         case .integer(let number): String(number)
-        case .number(let number): String(number)
+        case .number(let number): Int64(exactly: number).map(String.init) ?? String(number)
         case .string(let text): text
         case .array, .object: String(decoding: (try? WireCoding.encode(value)) ?? Data(), as: UTF8.self)
         }

@@ -67,7 +67,7 @@ struct CSVHeader: Hashable, Sendable {
             throw Self.refusal(
                 file,
                 "lacks the declared \(missing.count == 1 ? "column" : "columns") \(missing.map { "'\($0)'" }.joined(separator: ", "))",
-                hint: hint(missing: missing, delimiter: delimiter))
+                hint: hint(missing: missing, of: columns.count, delimiter: delimiter))
         }
         if let twice = columns.first(where: { column in names.count { $0 == column.name } > 1 }) {
             throw Self.refusal(file, "has the column '\(twice.name)' more than once", hint: "rename one of them at the source")
@@ -75,7 +75,8 @@ struct CSVHeader: Hashable, Sendable {
         return columns.map { names.firstIndex(of: $0.name)! }
     }
 
-    private func hint(missing: [String], delimiter: String) -> String {
+    /// Says what the first line holds only where that is surely a header: in a file without one it is data.
+    private func hint(missing: [String], of declared: Int, delimiter: String) -> String {
         if names.count == 1, let only = names.first {
             for (other, name) in [(";", "';'"), ("\t", "tab"), ("|", "'|'"), (",", "','")] where other != delimiter {
                 if only.contains(other) {
@@ -86,6 +87,10 @@ struct CSVHeader: Hashable, Sendable {
         let folded = Dictionary(names.map { ($0.lowercased(), $0) }) { first, _ in first }
         if let near = missing.compactMap({ name in folded[name.lowercased()].map { (name, $0) } }).first {
             return "it has '\(near.1)': names must match exactly, so declare '\(near.1)'"
+        }
+        guard missing.count * 2 <= declared else {
+            return
+                "its first line has \(names.count) fields, and most of them are no declared columns: does the file have a header line?"
         }
         return "its columns are \(names.prefix(50).map { "'\($0.prefix(60))'" }.joined(separator: ", "))"
     }

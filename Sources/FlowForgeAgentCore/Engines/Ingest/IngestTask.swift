@@ -18,7 +18,8 @@ struct IngestTask: Sendable {
         let journal = TaskJournal(reporting: reporting, steps: Self.steps)
         let variables = TaskVariables(work)
         let build = try SnapshotBuild(work, asset: asset, journal: journal)
-        let ledger = IngestLedger(work.task.load.mode == .append ? build.base?.record.ledger : nil)
+        let keepsLedger = work.task.load.mode == .append
+        let ledger = IngestLedger(keepsLedger ? build.base?.record.ledger : nil)
         let arrivals: IngestLedger.Arrivals
         do {
             arrivals = try await journal.step("finding files") {
@@ -40,7 +41,7 @@ struct IngestTask: Sendable {
             started: { try await reporting.started(pid: $0) }
         ) { session in
             // Hashing needs no DuckDB, so it runs beside it.
-            async let entries = arrivals.new.map { try IngestLedger.entry(of: $0) }
+            async let entries = keepsLedger ? arrivals.new.map { try IngestLedger.entry(of: $0) } : []
             let quarantine = Quarantine(session: session, folder: build.staging.quarantine)
             let incoming = try await self.incoming(arrivals.new, quarantine: quarantine, session: session, journal: journal)
             let built = try await build.build(incoming, in: session)
@@ -49,11 +50,11 @@ struct IngestTask: Sendable {
                     "warning: \(quarantine.rows) rows went to the quarantine of \(asset), see its _reason column")
             }
             let output = try await build.seal(
-                built, ledger: work.task.load.mode == .append ? ledger.adding(entries) : nil, ending: session)
+                built, ledger: keepsLedger ? ledger.adding(entries) : nil, ending: session)
             return (built, output, quarantine.rows)
         }
         let bytes = arrivals.new.reduce(0) { $0 + $1.size }
-        let read = built.loaded.rowsWritten + quarantined
+        let read = built.loaded.rowsIncoming + quarantined
         let facts = InputFacts(
             origin: .source(pattern: source.path), schema: source.columns.map { ColumnSchema(name: $0.name, type: $0.type) },
             rows: read, bytes: bytes, files: arrivals.new.count)

@@ -58,11 +58,12 @@ struct SourceConversion: Sendable {
         return conditions.joined(separator: " OR ")
     }
 
-    /// Whether a value is there and did not convert. DuckDB would round `1.5` to an integer; we do not.
+    /// Whether a value is there and did not convert. DuckDB would round `1.5` and `15e-1` to an integer; we do not.
     private func unconverted(_ index: Int) -> String {
         let fails = "(t\(index) IS NULL AND r\(index) IS NOT NULL)"
         guard Self.integers.contains(columns[index].type.uppercased()) else { return fails }
-        return "(\(fails) OR (contains(CAST(r\(index) AS VARCHAR), '.') AND t\(index) <> TRY_CAST(r\(index) AS DOUBLE)))"
+        return
+            "(\(fails) OR (regexp_matches(CAST(r\(index) AS VARCHAR), '[.eE]') AND t\(index) <> TRY_CAST(r\(index) AS DOUBLE)))"
     }
 
     private static let integers: Set = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"]

@@ -3,7 +3,7 @@ import FlowForgeProtocol
 import Foundation
 
 /// SELECTs of raw files. Each gives, for every row that could be split into fields, the declared
-/// columns as they arrived (`r0`, `r1`, …), the row's number in its file (`ff row`, from 1), the file
+/// columns as they arrived (`r0`, `r1`, …), its number among those (`ff row`, from 1), the file
 /// (`ff file`), whether the row is broken as a whole (`ff broken`) and its raw form (`ff raw`).
 struct SourceReader: Sendable {
     let source: SourceSpec

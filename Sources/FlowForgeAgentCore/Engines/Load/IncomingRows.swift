@@ -38,14 +38,22 @@ struct IncomingRows: Sendable {
             batches: [Batch(select: "SELECT \(casts.joined(separator: ", ")) FROM (\(select))")], schema: stored)
     }
 
-    /// Parquet would hold a HUGEINT (every `sum` of integers) as a DOUBLE and lose digits.
-    private static func storedType(_ type: String) -> String {
-        switch type {
-        case "HUGEINT", "UHUGEINT": "DECIMAL(38,0)"
-        case "TIMESTAMP_S", "TIMESTAMP_MS": "TIMESTAMP"
-        case "\"NULL\"": "INTEGER"
-        case _ where type.hasPrefix("ENUM("): "VARCHAR"
-        default: type
+    /// The type as it comes back from Parquet, which would hold a HUGEINT (every `sum` of integers) as
+    /// a DOUBLE and lose digits. Also within lists, structs and maps.
+    static func storedType(_ type: String) -> String {
+        guard type != "\"NULL\"" else { return "INTEGER" }
+        // A word before a space is the name of a struct's field.
+        let other =
+            #/"(?:[^"]|"")*"|ENUM\((?:'(?:[^']|'')*'(?:, )?)*\)|\[\d+\]|\b(?:U?HUGEINT|TIMESTAMP_M?S|BIT|BIGNUM|TIME_NS)\b(?! )/#
+        return type.replacing(other) { match in
+            switch match.output {
+            case "HUGEINT", "UHUGEINT": "DECIMAL(38,0)"
+            case "TIMESTAMP_S", "TIMESTAMP_MS": "TIMESTAMP"
+            case "BIT", "BIGNUM", "TIME_NS": "VARCHAR"
+            case let text where text.hasPrefix("ENUM("): "VARCHAR"
+            case let text where text.hasPrefix("["): "[]"
+            default: String(match.output)
+            }
         }
     }
 }

@@ -111,13 +111,19 @@ struct SnapshotBuild: Sendable {
     }
 
     private func tagged(_ schema: [ColumnSchema]) -> [ColumnSchema] {
-        let tags = Dictionary(work.task.columns.map { ($0.name, $0.tags) }) { $0 + $1 }
-        return schema.map { ColumnSchema(name: $0.name, type: $0.type, tags: tags[$0.name] ?? []) }
+        let tags = Dictionary(work.task.columns.map { ($0.name.lowercased(), $0.tags) }) { $0 + $1 }
+        return schema.map { ColumnSchema(name: $0.name, type: $0.type, tags: tags[$0.name.lowercased()] ?? []) }
     }
 
-    /// Says which check names a column that is not there, before DuckDB says it less plainly.
+    /// Says which check or tag names a column that is not there, before DuckDB says it less plainly.
     private func checkColumnsExist(_ schema: [ColumnSchema]) throws {
         let names = Set(schema.map { $0.name.lowercased() })
+        // A tag on a name that is not there would protect nothing.
+        if let unknown = work.task.columns.first(where: { !names.contains($0.name.lowercased()) }) {
+            throw TaskError(
+                code: "schema_mismatch", message: "`columns` describes '\(unknown.name)', which \(asset) does not have",
+                hint: "its columns are \(schema.map(\.name).joined(separator: ", "))")
+        }
         for check in work.task.checks {
             let wanted: [String] =
                 if case .unique(let columns) = check.rule { columns } else { check.rule.column.map { [$0] } ?? [] }

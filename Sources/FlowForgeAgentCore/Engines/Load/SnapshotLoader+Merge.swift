@@ -34,8 +34,8 @@ extension SnapshotLoader {
             try await session.execute("\(verb) \(batch.select)")
             try await batch.afterwards?()
         }
-        let names = Set(rows.schema.map(\.name))
-        if let missing = load.keys.first(where: { !names.contains($0) }) {
+        let names = Set(rows.schema.map { $0.name.lowercased() })
+        if let missing = load.keys.first(where: { !names.contains($0.lowercased()) }) {
             throw TaskError(
                 code: "schema_mismatch", message: "the key '\(missing)' of \(asset) is no column of the task's rows",
                 hint: "add it to the SELECT or change load.keys")
@@ -82,8 +82,8 @@ extension SnapshotLoader {
         let found = try await session.rows(
             Named.self,
             """
-            SELECT DISTINCT b.filename AS f FROM read_parquet(\(paths), hive_partitioning = false, \
-            union_by_name = \(!base.record.uniform), filename = true) b SEMI JOIN \(table) i ON \(match("b", "i")) AND (\(condition))
+            SELECT DISTINCT b."ff file" AS f FROM read_parquet(\(paths), hive_partitioning = false, \
+            union_by_name = \(!base.record.uniform), filename = 'ff file') b SEMI JOIN \(table) i ON \(match("b", "i")) AND (\(condition))
             """)
         return found.compactMap { byPath[$0.f] }
     }

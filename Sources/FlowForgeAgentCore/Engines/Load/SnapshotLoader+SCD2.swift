@@ -14,16 +14,14 @@ extension SnapshotLoader {
                 hint: "rename it in the SELECT")
         }
         let count = try await hold(rows)
-        let opened = """
-            getvariable('run_time') AS _valid_from, CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS _valid_to, true AS _is_current
-            """
+        let opened = "CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS _valid_to, true AS _is_current"
         let history = [
             ColumnSchema(name: "_valid_from", type: "TIMESTAMP WITH TIME ZONE"),
             ColumnSchema(name: "_valid_to", type: "TIMESTAMP WITH TIME ZONE"),
             ColumnSchema(name: "_is_current", type: "BOOLEAN"),
         ]
         guard let base else {
-            let new = try await writer.write("SELECT *, \(opened) FROM \(Self.incoming)")
+            let new = try await writer.write("SELECT *, getvariable('run_time') AS _valid_from, \(opened) FROM \(Self.incoming)")
             let columns = rows.schema + history
             return try await finish(new: new, columns: columns, kept: [], schema: columns, rowsWritten: count)
         }
@@ -31,13 +29,19 @@ extension SnapshotLoader {
         try await compare(rows, with: base)
         let fresh = try await session.row(Count.self, "SELECT count(*) AS n FROM \"ff opened\"").n
         guard fresh > 0 else {
-            return try await finish(new: [], columns: schema, kept: base.record.files, schema: schema, rowsWritten: 0)
+            return try await finish(
+                new: [], columns: schema, kept: base.record.files, schema: schema, rowsWritten: 0, rowsIncoming: count)
         }
         let touched = try await files(of: base, matching: "\"ff opened\"", where: "b._is_current")
         let kept = base.record.files.filter { !touched.contains($0) }
-        var parts = ["SELECT *, \(opened) FROM \"ff opened\""]
+        // A run that was created before the one that opened a row must not close it before it began.
+        var parts = [
+            """
+            SELECT * EXCLUDE ("ff since"), greatest(getvariable('run_time'), coalesce("ff since", getvariable('run_time'))) \
+            AS _valid_from, \(opened) FROM "ff opened"
+            """
+        ]
         if !touched.isEmpty {
-            // A run that was created before the one that opened a row must not close it before it began.
             parts.insert(
                 """
                 SELECT b.* REPLACE (\
@@ -50,21 +54,23 @@ extension SnapshotLoader {
         let new = try await writer.write(parts.joined(separator: " UNION ALL BY NAME "))
         return try await finish(
             new: new, columns: touched.isEmpty ? rows.schema + history : schema, kept: kept, schema: schema,
-            rowsWritten: fresh)
+            rowsWritten: fresh, rowsIncoming: count)
     }
 
-    /// Fills `"ff opened"` with the incoming rows that are new or differ from the current row of their key.
+    /// Fills `"ff opened"` with the incoming rows that are new or differ from the current row of their
+    /// key, whose begin is `"ff since"`.
     private func compare(_ rows: IncomingRows, with base: SnapshotFolder) async throws {
-        let present = Set(base.record.schema.map(\.name))
-        let values = rows.schema.map(\.name).filter { !load.keys.contains($0) }
+        let present = Set(base.record.schema.map { $0.name.lowercased() })
+        let keys = Set(load.keys.map { $0.lowercased() })
+        let values = rows.schema.map(\.name).filter { !keys.contains($0.lowercased()) }
         let differences = values.map { name in
             let column = SQLText.identifier(name)
-            return present.contains(name) ? "i.\(column) IS DISTINCT FROM b.\(column)" : "i.\(column) IS NOT NULL"
+            return present.contains(name.lowercased()) ? "i.\(column) IS DISTINCT FROM b.\(column)" : "i.\(column) IS NOT NULL"
         }
         let first = SQLText.identifier(load.keys[0])
         try await session.execute(
             """
-            CREATE TEMP TABLE "ff opened" AS SELECT i.* FROM \(Self.incoming) i \
+            CREATE TEMP TABLE "ff opened" AS SELECT i.*, b._valid_from AS "ff since" FROM \(Self.incoming) i \
             LEFT JOIN (SELECT * FROM (\(base.select())) WHERE _is_current) b ON \(match("b", "i")) \
             WHERE b.\(first) IS NULL\(differences.map { " OR \($0)" }.joined())
             """)

@@ -19,6 +19,8 @@ struct SnapshotLoader: Sendable {
         var uniform: Bool
         /// Rows that this attempt brought: not those of the base that it kept or rewrote.
         var rowsWritten: Int64
+        /// Rows that came in, whether or not they changed anything.
+        var rowsIncoming: Int64
         /// Bytes of the files that are new.
         var bytesWritten: Int64
     }
@@ -79,11 +81,13 @@ struct SnapshotLoader: Sendable {
     /// Links the kept files of the base beside the new ones, which hold `columns`, and sees to it
     /// that there is at least one file.
     func finish(
-        new: [SnapshotFile], columns: [ColumnSchema], kept: [SnapshotFile], schema: [ColumnSchema], rowsWritten: Int64? = nil
+        new: [SnapshotFile], columns: [ColumnSchema], kept: [SnapshotFile], schema: [ColumnSchema], rowsWritten: Int64? = nil,
+        rowsIncoming: Int64? = nil
     ) async throws -> Loaded {
+        let written = rowsWritten ?? new.reduce(0) { $0 + $1.rows }
         var loaded = Loaded(
             files: kept + new, schema: schema, uniform: sameColumns(columns, schema),
-            rowsWritten: rowsWritten ?? new.reduce(0) { $0 + $1.rows }, bytesWritten: new.reduce(0) { $0 + $1.bytes })
+            rowsWritten: written, rowsIncoming: rowsIncoming ?? written, bytesWritten: new.reduce(0) { $0 + $1.bytes })
         if let base, !kept.isEmpty {
             for file in kept { try staging.link(file, from: base) }
             if new.isEmpty {
@@ -107,8 +111,8 @@ struct SnapshotLoader: Sendable {
     }
 
     private func checkPartitionColumns(_ incoming: IncomingRows) throws {
-        let names = Set(incoming.schema.map(\.name))
-        guard let missing = load.partitionBy.first(where: { !names.contains($0) }) else { return }
+        let names = Set(incoming.schema.map { $0.name.lowercased() })
+        guard let missing = load.partitionBy.first(where: { !names.contains($0.lowercased()) }) else { return }
         throw TaskError(
             code: "schema_mismatch", message: "\(asset) is partitioned by '\(missing)', which the task does not produce",
             hint: "add the column to the SELECT or change load.partition_by")

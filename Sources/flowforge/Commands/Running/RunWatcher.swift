@@ -54,22 +54,22 @@ struct RunWatcher {
                 guard try await patience.bears(error, remote.console) else { throw error }
                 continue
             }
+            let waiting = view.state.isFinal ? view.unpublished ?? [] : []
+            let last = end ?? .now.advanced(by: Self.publicationPatience)
+            if view.state.isFinal { end = last }
+            let isLast = view.state.isFinal && (waiting.isEmpty || .now >= last)
             if remote.console.json {
                 if view.version != version { try remote.console.print(jsonLine: view) }
             } else if isLive {
-                try screen.draw(view)
+                try screen.draw(view, isLast: isLast)
             } else {
                 let lines = progress.lines(
                     for: view, style: remote.console.style, zone: remote.console.zone, now: Date())
                 if !lines.isEmpty { try remote.console.print(lines.joined(separator: "\n")) }
             }
             version = view.version
-            guard view.state.isFinal else { continue }
-            let waiting = view.unpublished ?? []
+            guard isLast else { continue }
             if waiting.isEmpty { return view.state }
-            let last = end ?? .now.advanced(by: Self.publicationPatience)
-            end = last
-            guard ContinuousClock.now >= last else { continue }
             remote.console.complain(
                 "warning: readers of the lake do not see \(waiting.map(\.description).joined(separator: ", ")) yet: no agent of the "
                     + "pool has moved the pointer. `flowforge agent list` shows whether one is online.")
@@ -86,11 +86,11 @@ private struct LiveScreen {
 
     init(console: Console) { self.console = console }
 
-    mutating func draw(_ run: OperatorAPI.RunView) throws {
+    mutating func draw(_ run: OperatorAPI.RunView, isLast: Bool) throws {
         let tree = RunTree(run: run, style: console.style, now: Date())
         var lines = tree.lines(width: console.width)
         let room = console.height - 1
-        if !run.state.isFinal, lines.count > room {
+        if !isLast, lines.count > room {
             // The end of the list is where the work is, more often than not.
             lines = Array(lines.prefix(1)) + Array(lines.suffix(room - 1))
         }
