@@ -123,13 +123,33 @@ import Testing
         #expect(try await agent.succeed(work, output: "bronze.one").stale.isEmpty)
     }
 
+    @Test func `a report of too many events is refused whole, and what is invented fills no audit trail`() async throws {
+        let plane = try await ControlPlane([task("one", output: "bronze.one")])
+        let agent = try await plane.agent()
+        let made = agent.events((1...1001).map { _ in .progress(.init(step: 1, steps: 1, label: "x")) }, of: nil)
+        let error = await refusal {
+            _ = try await plane.intake.accept(.init(spool: agent.spool, events: made), from: agent.identity)
+        }
+        #expect(error?.code == .tooLarge)
+        let other = try await plane.agent("b")
+        try await plane.start()
+        let work = try await other.take()
+        for _ in 0..<3 {
+            var invented = work
+            invented.attempt = .make()
+            invented.lease = .make()
+            try await other.report(.progress(.init(step: 1, steps: 1, label: "x")), of: invented)
+        }
+        #expect(try await plane.audited("attempt.report").isEmpty)
+    }
+
     @Test func `a spool belongs to one agent`() async throws {
         let plane = try await ControlPlane()
         let (agent, other) = (try await plane.agent("a"), try await plane.agent("b"))
         try await agent.report(.dropped(.init(events: 3)), of: nil)
         let copied = AgentAPI.ReportRequest(spool: agent.spool, events: agent.events([.dropped(.init(events: 1))], of: nil))
         let error = await refusal { _ = try await plane.intake.accept(copied, from: other.identity) }
-        #expect(error?.code == .forbidden)
+        #expect(error?.code == .forbidden && error?.metadata["spool"] == agent.spool.description)
         #expect(try await plane.store.read { try $0.spools.dropped() } == 3)
     }
 

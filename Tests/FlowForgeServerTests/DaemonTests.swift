@@ -2,6 +2,7 @@ import FlowForgeServer
 import FlowForgeStore
 import FlowForgeTestSupport
 import Foundation
+import Glibc
 import NIOCore
 import NIOPosix
 import Testing
@@ -113,6 +114,35 @@ import Testing
             try await Self.expectRefusal(folder, "flowforged init")
             try FileManager.default.removeItem(at: config)
             try await Self.expectRefusal(folder, "cannot read")
+        }
+    }
+
+    @Test func `a second one does not touch the folder of the first`() async throws {
+        try await withTemporaryFolder { folder in
+            let data = folder.appending(path: "control")
+            _ = try await Self.initialize(data)
+            let lock = open(data.appending(path: "lock").path, O_RDWR | O_CREAT, 0o600)
+            defer { close(lock) }
+            #expect(flock(lock, LOCK_EX | LOCK_NB) == 0)
+            let upload = data.appending(path: "bundles/uploads/half")
+            try FileManager.default.createDirectory(at: upload.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data("x".utf8).write(to: upload)
+            let ran = try await Ran.program(Self.program, ["serve", "--config", data.appending(path: "flowforged.yaml").path])
+            #expect(ran.status == 75 && ran.errors.contains("another process"), "\(ran)")
+            #expect(FileManager.default.fileExists(atPath: upload.path))
+        }
+    }
+
+    @Test func `an init that failed leaves nothing in the way of the next`() async throws {
+        try await withTemporaryFolder { folder in
+            let data = folder.appending(path: "control")
+            try FileManager.default.createDirectory(at: data, withIntermediateDirectories: true)
+            try Data().write(to: data.appending(path: "theirs"))
+            // No folder can be below a file.
+            let failed = try await Self.initialize(data, ["--config", data.appending(path: "theirs/flowforged.yaml").path])
+            #expect(failed.status != 0)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: data.path) == ["theirs"])
+            #expect(try await Self.initialize(data).status == 0)
         }
     }
 

@@ -66,9 +66,10 @@ struct Installation: Sendable {
     }
 
     /// Joins an agent of pool `local` and runs `body` while it polls. `url` is where it dials, the
-    /// control plane itself unless something stands between them.
+    /// control plane itself unless something stands between them. With `again` the machine has joined
+    /// before and joins as a new agent.
     func withAgent<Result: Sendable>(
-        url: String? = nil, _ body: @Sendable @escaping () async throws -> Result
+        url: String? = nil, again: Bool = false, _ body: @Sendable @escaping () async throws -> Result
     ) async throws -> Result {
         let grant = try await mustFlowforge(
             "agent", "token", "create", "--pool", "local", "--ttl", "10m", "--uses", "1", "--json")
@@ -79,7 +80,7 @@ struct Installation: Sendable {
                 "join", "--url", "https://127.0.0.1:\(agentPort)", "--ca-fingerprint",
                 try #require(fields["caFingerprint"] as? String),
                 "--pool", "local", "--name", "suite", "--state-dir", agentState.path,
-            ], environment: ["FLOWFORGE_JOIN_TOKEN": try #require(fields["token"] as? String)])
+            ] + (again ? ["--force"] : []), environment: ["FLOWFORGE_JOIN_TOKEN": try #require(fields["token"] as? String)])
         try #require(joined.status == 0, "\(joined)")
         let configuration = folder.appending(path: "agent.yaml")
         try """

@@ -18,6 +18,8 @@ final class NotifySocket: Sendable {
         guard descriptor >= 0, bytes.count <= MemoryLayout.size(ofValue: address.sun_path) else {
             throw Failure(description: "no socket at \(path)")
         }
+        // Of a daemon of that name that has ended.
+        unlink(path)
         withUnsafeMutableBytes(of: &address.sun_path) { target in bytes.withUnsafeBytes { target.copyMemory(from: $0) } }
         let bound = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
