@@ -306,18 +306,6 @@ import Testing
         }
     }
 
-    @Test func `a spool of an agent that this machine was before gets a new name`() async throws {
-        try await withTemporaryFolder { folder in
-            let stage = try Stage(folder, task: Self.forever)
-            for step in 1...3 { try await stage.spool.append(SpoolTests.progress("\(step)")) }
-            stage.plane.state.withLock {
-                $0.reportErrors = [.refused(APIError(.forbidden, "another's", metadata: ["spool": "spl_x"]), status: 403)]
-            }
-            try await stage.running { try await eventually { stage.plane.events.count == 3 } }
-            #expect(stage.plane.events.map(\.number) == [1, 2, 3])
-        }
-    }
-
     @Test func `an event that is refused for good is set aside, and the rest goes on`() async throws {
         try await withTemporaryFolder { folder in
             let stage = try Stage(folder, task: Self.forever)

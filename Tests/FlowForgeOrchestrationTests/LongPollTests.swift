@@ -90,13 +90,6 @@ import Testing
         #expect(plane.wakeUps.waiting == 0)
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a wait that is over before it began ends too`() async throws {
-        let wakeUps = WakeUps()
-        let ticket = wakeUps.ticket(.run(.make()))
-        defer { ticket.close() }
-        for _ in 0..<5000 { #expect(await ticket.wait(upTo: .zero) == .timeout) }
-    }
-
     @Test func `a poll with nothing to say ends when its time is over`() async throws {
         let plane = try await ControlPlane()
         let agent = try await plane.agent()

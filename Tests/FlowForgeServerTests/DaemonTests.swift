@@ -117,7 +117,7 @@ import Testing
         }
     }
 
-    @Test func `a second one does not touch the folder of the first`() async throws {
+    @Test(.timeLimit(.minutes(1))) func `a second one does not touch the folder of the first`() async throws {
         try await withTemporaryFolder { folder in
             let data = folder.appending(path: "control")
             _ = try await Self.initialize(data)

@@ -24,13 +24,4 @@ enum DurableFiles {
         defer { close(descriptor) }
         try check(fsync(descriptor), "flush", path)
     }
-
-    /// Replaces `path` by `bytes` in one step: a reader sees the old content or the new.
-    static func write(_ bytes: Data, to path: String) throws {
-        let temporary = "\(path).tmp-\(getpid())"
-        try bytes.write(to: URL(filePath: temporary))
-        try sync(temporary)
-        try check(rename(temporary, path), "rename to", path)
-        try sync((path as NSString).deletingLastPathComponent)
-    }
 }

@@ -1,3 +1,4 @@
+import FlowForgeBundle
 public import FlowForgeProtocol
 import Foundation
 
@@ -44,7 +45,7 @@ public enum LakePublisher {
             location = present.location
         } else {
             let pointer = Pointer(snapshot: snapshot.id, version: snapshot.version, location: snapshot.location)
-            try DurableFiles.write(WireCoding.encode(pointer), to: pointerFile)
+            try DurableFile.replace(URL(filePath: pointerFile), contents: WireCoding.encode(pointer))
         }
         // Also when the pointer was there already: a crash may have come between the two.
         try point("\(asset)/current", at: location)
