@@ -29,6 +29,8 @@ public struct ErrorCode: RawRepresentable, Hashable, Sendable, Codable, Expressi
     // Work
     public static let staleLease: Self = "stale_lease"
     // The control plane itself
+    /// The client took too long to send its request.
+    public static let requestTimeout: Self = "request_timeout"
     public static let busy: Self = "busy"
     public static let storageFull: Self = "storage_full"
     public static let shuttingDown: Self = "shutting_down"
@@ -54,7 +56,7 @@ public struct APIError: Error, Hashable, Sendable, Codable, CustomStringConverti
     public var description: String { hint.map { "\(message) (\($0))" } ?? message }
 
     /// Whether the same request may succeed later, unchanged.
-    public var isRetryable: Bool { [.busy, .shuttingDown, .storageFull, .internalError].contains(code) }
+    public var isRetryable: Bool { [.busy, .requestTimeout, .shuttingDown, .storageFull, .internalError].contains(code) }
 
     enum CodingKeys: CodingKey { case code, message, hint, metadata }
 

@@ -29,7 +29,7 @@ enum ExitStatus: Int32, CaseIterable {
             case .notFound: .notFound
             case .unauthenticated, .forbidden: .refused
             case .alreadyExists, .conflict: .conflict
-            case .busy, .shuttingDown, .storageFull, .internalError: .unavailable
+            case .busy, .requestTimeout, .shuttingDown, .storageFull, .internalError: .unavailable
             default: .failed
             }
     }

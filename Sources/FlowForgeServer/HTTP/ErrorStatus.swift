@@ -59,8 +59,3 @@ enum ErrorStatus {
         }
     }
 }
-
-extension ErrorCode {
-    /// The client took too long to send its request.
-    static let requestTimeout: Self = "request_timeout"
-}
