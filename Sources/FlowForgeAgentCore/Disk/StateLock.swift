@@ -17,7 +17,11 @@ public struct StateLock: ~Copyable, Sendable {
         descriptor = lock
     }
 
-    public func release() { close(descriptor) }
+    /// Unlocked first: a child that is just being started still holds a copy of the descriptor.
+    public func release() {
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }
 
 public struct StateLockError: Error, CustomStringConvertible {
