@@ -46,8 +46,9 @@ struct PollAnswer: Sendable {
         var states: [ID<Run>: RunState?] = [:]
         for held in leases {
             let claim = LeaseClaim(lease: held.lease, fencing: held.fencing, agent: agent.id)
-            guard let attempt = try session.attempts.find(held.attempt), attempt.lifecycle.accepts(claim) else {
-                try cancel(held, .leaseLost, agent, settings, session)
+            let found = try session.attempts.find(held.attempt)
+            guard let attempt = found, attempt.lifecycle.accepts(claim) else {
+                try cancel(held, .leaseLost, own: found?.claim.agent == agent.id ? found : nil, settings, session)
                 continue
             }
             // A cancelled attempt keeps its lease while the agent ends it, so that its end is heard.
@@ -55,27 +56,21 @@ struct PollAnswer: Sendable {
             response.renewed.append(AgentAPI.RenewedLease(lease: held.lease, seconds: settings.lease.seconds))
             let state = try states[attempt.run] ?? session.runs.find(attempt.run)?.state
             states[attempt.run] = state
-            if state == .cancelling { try cancel(held, .runCancelled, agent, settings, session) }
+            if state == .cancelling { try cancel(held, .runCancelled, own: attempt, settings, session) }
         }
     }
 
     /// Told in every answer; but one that was told a moment ago is no news, or the agent would poll in
-    /// a hot loop while it ends the task.
+    /// a hot loop while it ends the task. What is not the agent's own is not marked as told.
     private mutating func cancel(
-        _ held: AgentAPI.HeldLease, _ reason: AgentAPI.CancellationReason, _ agent: AgentIdentity,
-        _ settings: OrchestrationSettings,
-        _ session: Session
+        _ held: AgentAPI.HeldLease, _ reason: AgentAPI.CancellationReason, own attempt: AttemptRow?,
+        _ settings: OrchestrationSettings, _ session: Session
     ) throws {
         response.cancellations.append(
             AgentAPI.Cancellation(attempt: held.attempt, lease: held.lease, reason: reason))
-        guard let attempt = try session.attempts.find(held.attempt), attempt.claim.agent == agent.id else {
-            isNews = true
-            return
-        }
-        let told = attempt.cancellationToldAt
-        if let told, session.now < told + settings.cancellationRepeat { return }
+        if let told = attempt?.cancellationToldAt, session.now < told + settings.cancellationRepeat { return }
         isNews = true
-        try session.attempts.toldCancellation(held.attempt)
+        if let attempt { try session.attempts.toldCancellation(attempt.id) }
     }
 
     private mutating func claim(

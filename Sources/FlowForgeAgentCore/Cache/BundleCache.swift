@@ -102,7 +102,7 @@ public actor BundleCache {
         }
         let file = folder.appending(path: "blobs").appending(path: name)
         if FileManager.default.fileExists(atPath: file.path) {
-            // Disks rot and people meddle: what is run is checked each time.
+            // Disks rot and people meddle: what was left by another process is checked.
             if try ContentDigest.ofFile(at: file).digest == digest { return file }
             guard rename(file.path, file.path + ".corrupt") == 0 else { throw DiskError("rename", file) }
         }
@@ -166,6 +166,7 @@ public actor BundleCache {
                 unlink(blobs.appending(path: config).path)
             }
             guard unlink(head.path) == 0 || errno == ENOENT else { throw DiskError("remove", head) }
+            known["sha256:" + bundle.name] = nil
             total -= bundle.bytes
         }
     }

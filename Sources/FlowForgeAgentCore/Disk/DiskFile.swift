@@ -42,7 +42,6 @@ enum DiskFile {
     /// What is in the file from `offset` on; nothing when it is shorter.
     static func read(_ file: URL, from offset: Int) throws -> Data {
         let handle = try FileHandle(forReadingFrom: file)
-        defer { try? handle.close() }
         try handle.seek(toOffset: UInt64(offset))
         return try handle.readToEnd() ?? Data()
     }

@@ -135,16 +135,25 @@ final class EngineBench: Sendable {
         return try Self.duckdb("CREATE VIEW t AS SELECT * FROM read_parquet('\(glob)', union_by_name = true); \(query);")
     }
 
-    static func duckdb(_ sql: String) throws -> [String] {
+    /// What a program that must succeed prints.
+    static func output(of program: URL, _ arguments: [String], input: FileHandle? = nil) throws -> Data {
         let process = Process()
-        process.executableURL = try tool(".tools/bin/duckdb", environment: "FLOWFORGE_DUCKDB")
-        process.arguments = ["-no-init", "-jsonlines", "-c", "SET TimeZone='UTC'; " + sql]
+        process.executableURL = program
+        process.arguments = arguments
+        if let input { process.standardInput = input }
         let pipe = Pipe()
         process.standardOutput = pipe
         try process.run()
         let bytes = try pipe.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()
         try #require(process.terminationStatus == 0)
+        return bytes
+    }
+
+    static func duckdb(_ sql: String) throws -> [String] {
+        let bytes = try output(
+            of: tool(".tools/bin/duckdb", environment: "FLOWFORGE_DUCKDB"),
+            ["-no-init", "-jsonlines", "-c", "SET TimeZone='UTC'; " + sql])
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 

@@ -59,25 +59,42 @@ import Testing
         return stat.contains(") Z ") ? false : !stat.isEmpty
     }
 
-    /// Waits, boundedly, for a pid that a child writes.
+    /// The pid that a child has written.
     private func pid(from file: String) throws -> Int32 {
-        for _ in 0..<500 {
-            if let text = try? String(contentsOfFile: file, encoding: .utf8), text.hasSuffix("\n"),
-                let pid = Int32(text.trimmingCharacters(in: .whitespacesAndNewlines))
-            {
-                return pid
-            }
-            usleep(10_000)
-        }
-        throw CocoaError(.fileReadUnknown, userInfo: [NSFilePathErrorKey: file])
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        return try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
     }
 
-    private func waitForEnd(of pid: Int32) -> Bool {
-        for _ in 0..<500 {
-            if !isAlive(pid) { return true }
-            usleep(10_000)
+    /// A named pipe on which a child says its pid and which it, and all that it starts, hold open:
+    /// it hangs up when the last of them is gone.
+    private final class Beacon: Sendable {
+        let path: String
+        private let descriptor: Int32
+
+        init(in folder: Folder) throws {
+            path = "\(folder.path)/beacon"
+            try #require(mkfifo(path, 0o600) == 0)
+            descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+            try #require(descriptor >= 0)
         }
-        return false
+
+        deinit { close(descriptor) }
+
+        private func hears(_ event: Int32) -> Bool {
+            var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            return poll(&watched, 1, 10_000) > 0 && watched.revents & Int16(event) != 0
+        }
+
+        func pid() throws -> Int32 {
+            try #require(hears(POLLIN))
+            var bytes = [UInt8](repeating: 0, count: 32)
+            let count = read(descriptor, &bytes, bytes.count)
+            return try #require(
+                Int32(String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self).trimmingCharacters(in: .newlines)))
+        }
+
+        /// Whether the last holder is gone, within ten seconds.
+        func hangsUp() -> Bool { hears(POLLHUP) }
     }
 
     @Test(
@@ -145,11 +162,12 @@ import Testing
 
     @Test func `SIGTERM reaches the group and SIGKILL follows`() throws {
         let folder = try Folder()
-        let file = "\(folder.path)/pid"
+        let beacon = try Beacon(in: folder)
         let (process, end) = try launch(
-            ["/bin/sh", "-c", "trap '' TERM INT; echo $$ > \(file); while :; do sleep 0.02; done"], options: ["--grace", "0.2"],
+            ["/bin/sh", "-c", "exec 3> \(beacon.path); trap '' TERM INT; echo $$ >&3; while :; do sleep 0.02; done"],
+            options: ["--grace", "0.2"],
             in: folder)
-        let child = try pid(from: file)
+        let child = try beacon.pid()
         kill(process.processIdentifier, SIGTERM)
         let ended = try end()
         #expect(ended.status == 137)
@@ -158,39 +176,40 @@ import Testing
 
     @Test func `SIGINT comes first where it is asked for`() throws {
         let folder = try Folder()
-        let file = "\(folder.path)/pid"
+        let beacon = try Beacon(in: folder)
         let (process, end) = try launch(
-            ["/bin/sh", "-c", "trap 'exit 42' INT; echo $$ > \(file); while :; do sleep 0.02; done"], in: folder)
-        _ = try pid(from: file)
+            ["/bin/sh", "-c", "exec 3> \(beacon.path); trap 'exit 42' INT; echo $$ >&3; while :; do sleep 0.02; done"], in: folder
+        )
+        _ = try beacon.pid()
         kill(process.processIdentifier, SIGINT)
         #expect(try end().status == 42)
     }
 
     @Test func `when the process that asked dies the whole tree dies`() throws {
         let folder = try Folder()
-        let file = "\(folder.path)/pid"
+        let beacon = try Beacon(in: folder)
         let launcher = try EngineBench.launcher().path(percentEncoded: false)
         let asking = Process()
         asking.executableURL = URL(filePath: "/bin/sh")
         asking.arguments = [
             "-c",
-            "\(launcher) --parent $$ --usage \(folder.path)/usage.json -- /bin/sh -c 'trap \"\" TERM; setsid sleep 600 & echo $! > \(file); wait' & wait",
+            "\(launcher) --parent $$ --usage \(folder.path)/usage.json -- /bin/sh -c 'exec 3> \(beacon.path); trap \"\" TERM; setsid sleep 600 & echo $! >&3; wait' & wait",
         ]
         try asking.run()
-        let grandchild = try pid(from: file)
+        let grandchild = try beacon.pid()
         #expect(isAlive(grandchild))
         kill(asking.processIdentifier, SIGKILL)
         asking.waitUntilExit()
-        #expect(waitForEnd(of: grandchild))
+        #expect(beacon.hangsUp())
     }
 
     @Test func `a killed launcher takes the command with it`() throws {
         let folder = try Folder()
-        let file = "\(folder.path)/pid"
-        let (process, end) = try launch(["/bin/sh", "-c", "echo $$ > \(file); exec sleep 600"], in: folder)
-        let child = try pid(from: file)
+        let beacon = try Beacon(in: folder)
+        let (process, end) = try launch(["/bin/sh", "-c", "exec 3> \(beacon.path); echo $$ >&3; exec sleep 600"], in: folder)
+        _ = try beacon.pid()
         kill(process.processIdentifier, SIGKILL)
         _ = try end()
-        #expect(waitForEnd(of: child))
+        #expect(beacon.hangsUp())
     }
 }

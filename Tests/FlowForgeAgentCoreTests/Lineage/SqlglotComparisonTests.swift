@@ -162,18 +162,10 @@ import Testing
         defer { try? FileManager.default.removeItem(at: folder) }
         let input = folder.appending(path: "asked.json")
         try JSONEncoder().encode(asked).write(to: input)
-        let process = Process()
-        process.executableURL = try EngineBench.tool(".tools/python/bin/python")
-        process.arguments = [
-            URL(filePath: #filePath).deletingLastPathComponent().appending(path: "sqlglot_lineage.py").path(percentEncoded: false)
-        ]
-        process.standardInput = try FileHandle(forReadingFrom: input)
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let bytes = try pipe.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
+        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "sqlglot_lineage.py")
+        let bytes = try EngineBench.output(
+            of: EngineBench.tool(".tools/python/bin/python"), [script.path(percentEncoded: false)],
+            input: FileHandle(forReadingFrom: input))
         return try JSONDecoder().decode([String: JSONValue].self, from: bytes)
     }
 }

@@ -108,12 +108,3 @@ final class OperatorFixture: Sendable {
         _ = try await post("/environments/dev/releases", OperatorAPI.Deploy(bundle: "demo@1.0.0"))
     }
 }
-
-/// Waits for something that no signal tells of, for at most ten seconds.
-func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(10)
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else { throw APIError("timeout", "\(what): not within ten seconds") }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-}
