@@ -57,10 +57,12 @@ public struct TaskLifecycle: Hashable, Sendable {
     /// - Parameters:
     ///   - isCancelling: the run is being cancelled, so nothing is tried again.
     ///   - toleratedLosses: losses after which the task is still tried again.
+    ///   - draw: 0 ..< 1, for the jitter of a retry's delay.
     public mutating func attemptEnded(
-        _ end: AttemptEnd, isCancelling: Bool, retry: RetryPolicy, toleratedLosses: Int
+        _ end: AttemptEnd, isCancelling: Bool, retry: RetryPolicy, toleratedLosses: Int, draw: Double = 0
     ) -> Consequence {
-        let consequence = consequence(of: end, isCancelling: isCancelling, retry: retry, toleratedLosses: toleratedLosses)
+        let consequence = consequence(
+            of: end, isCancelling: isCancelling, retry: retry, toleratedLosses: toleratedLosses, draw: draw)
         switch consequence {
         case .finish(let final): state = final
         case .requeue: state = .ready
@@ -70,7 +72,7 @@ public struct TaskLifecycle: Hashable, Sendable {
     }
 
     private mutating func consequence(
-        of end: AttemptEnd, isCancelling: Bool, retry: RetryPolicy, toleratedLosses: Int
+        of end: AttemptEnd, isCancelling: Bool, retry: RetryPolicy, toleratedLosses: Int, draw: Double
     ) -> Consequence {
         switch end {
         case .reported(.succeeded, _):
@@ -85,7 +87,7 @@ public struct TaskLifecycle: Hashable, Sendable {
         case .reported(let outcome, let error):
             failures += 1
             if isCancelling { return .finish(.failed) }
-            switch retry.decide(outcome: outcome, error: error, failures: failures) {
+            switch retry.decide(outcome: outcome, error: error, failures: failures, draw: draw) {
             case .retry(let seconds): return .requeue(afterSeconds: seconds)
             case .giveUp: return .finish(.failed)
             }

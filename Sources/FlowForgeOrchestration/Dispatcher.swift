@@ -37,16 +37,21 @@ public struct Dispatcher: Sendable {
         let request = try checked(request)
         let clock = ContinuousClock()
         let end = clock.now.advanced(by: .seconds(request.waitSeconds))
-        let engines = request.freeSlots > 0 ? Set(request.engines.map(\.name)) : []
-        let ticket = wakeUps.ticket(.poll(agent: agent.id, pool: agent.pool, engines: engines))
+        let engines = request.offer?.engines ?? (request.freeSlots > 0 ? request.engines.map(\.name) : [])
+        let ticket = wakeUps.ticket(.poll(agent: agent.id, pool: agent.pool, engines: Set(engines)))
         defer { ticket.close() }
         var mustAnswer = false
+        // What the poll's arrival has renewed is told in its answer, whichever look makes that.
+        var renewed: [AgentAPI.RenewedLease]?
         while true {
             try Task.checkCancellation()
-            let answer = try await store.write { session in
-                try PollAnswer(request: request, agent: agent, settings: settings, wakeUps: wakeUps, session: session)
+            var answer = try await store.write { [isFirst = renewed == nil] session in
+                try PollAnswer(
+                    request: request, isFirst: isFirst, agent: agent, settings: settings, wakeUps: wakeUps, session: session)
             }
-            if answer.couldClaim { ticket.looked() }
+            renewed = renewed ?? answer.response.renewed
+            answer.response.renewed = renewed ?? []
+            ticket.looked(free: answer.free, had: answer.hadRoom)
             log(answer.response, agent)
             let left = clock.now.duration(to: end)
             if answer.isNews || mustAnswer || left <= .zero { return answer.response }
@@ -70,12 +75,14 @@ public struct Dispatcher: Sendable {
                     + "\(ProtocolVersion.oldestServed) to \(ProtocolVersion.current)",
                 hint: "install an agent of the control plane's version (\(FlowForgeVersion.current))")
         }
-        guard request.leases.count <= Self.mostLeases, request.engines.count <= 64, request.labels.count <= 64 else {
+        guard request.leases.count <= Self.mostLeases, request.engines.count <= 64, request.labels.count <= 64,
+            request.offer?.engines.count ?? 0 <= 64
+        else {
             throw APIError(
                 .invalidRequest, "a poll lists at most \(Self.mostLeases) leases, 64 engines and 64 labels")
         }
         let texts =
-            request.engines.flatMap { [$0.name, $0.version] } + request.labels.flatMap { [$0.key, $0.value] } + [
+            request.engines.flatMap { [$0.name, $0.version] } + (request.offer?.engines ?? []) + request.labels.flatMap { [$0.key, $0.value] } + [
                 request.agentVersion
             ]
         guard texts.allSatisfy({ $0.utf8.count <= Self.longestText }) else {

@@ -4,11 +4,16 @@ public struct OrchestrationSettings: Sendable {
     /// arrived costs this long.
     public var startLease: Duration = .seconds(15)
     /// How long a lease lasts after the start was confirmed and after each poll; more than two polls.
-    public var lease: Duration = .seconds(60)
-    /// How often lapsed leases and due retries are looked for.
-    public var reaperPeriod: Duration = .seconds(2)
-    /// How long after the control plane's start no lease is taken back: nobody could renew while it was down.
-    public var recoveryGrace: Duration = .seconds(15)
+    public var lease: Duration = .seconds(24)
+    /// How long an agent that holds a claim, and polls, may take to start it: to fetch a large bundle.
+    public var startDeadline: Duration = .seconds(600)
+    /// How long after a task's own timeout the control plane ends an attempt that its agent did not end.
+    public var deadlineGrace: Duration = .seconds(60)
+    /// How often lapsed leases, deadlines and due retries are looked for.
+    public var reaperPeriod: Duration = .seconds(1)
+    /// How long after the control plane's start no lease is taken back: nobody could renew while it was
+    /// down, and agents come back within ``AgentAPI/longestBackoffUnderLease``.
+    public var recoveryGrace: Duration = .seconds(20)
     /// Attempts of one task that may be lost with their agent; one more fails it.
     public var toleratedLosses = 3
     /// An agent gets this long to confirm a publication before polls repeat it; doubled with each repetition.

@@ -5,56 +5,66 @@ internal import Foundation
 
 /// One look at what there is to say to an agent, in one transaction.
 struct PollAnswer: Sendable {
-    private(set) var response: AgentAPI.PollResponse
+    var response: AgentAPI.PollResponse
     /// Whether the agent should hear it now rather than at the end of its poll.
     private(set) var isNews = false
     /// Whether the agent could have been given a task; if not, a ready task needs another.
-    private(set) var couldClaim = false
+    private(set) var hadRoom = false
+    /// How many more tasks the agent could start.
+    private(set) var free = 0
 
+    /// - Parameter isFirst: the poll has just arrived. Only then it is a sign of life: what the control
+    ///   plane looks at later by itself may be the poll of an agent that is gone.
     init(
-        request: AgentAPI.PollRequest, agent: AgentIdentity, settings: OrchestrationSettings, wakeUps: WakeUps,
-        session: Session
+        request: AgentAPI.PollRequest, isFirst: Bool, agent: AgentIdentity, settings: OrchestrationSettings,
+        wakeUps: WakeUps, session: Session
     ) throws {
         response = AgentAPI.PollResponse(serverTime: session.now)
-        let standing = try session.agents.recordPoll(agent.id, request)
-        if standing == .revoked {
+        let standing = try isFirst ? session.agents.recordPoll(agent.id, request) : session.agents.standing(of: agent.id)
+        guard let standing, standing != .revoked else {
             throw APIError(.agentRevoked, "agent \(agent.id) was revoked", hint: "join it again with a new token")
         }
-        var wakes = Wakes()
-        try renew(request.leases, agent: agent, settings: settings, session: session)
+        try look(at: request.leases, renewing: isFirst, agent: agent, settings: settings, session: session)
         response.publications = try session.publications.offer(
             pool: agent.pool, delay: settings.publicationGrace, limit: 100)
+        var claiming = Claiming(session: session, agent: agent, settings: settings)
         if standing == .active {
-            couldClaim = true
-            try claim(
-                upTo: request.freeSlots, engines: request.engines.map(\.name), agent: agent, settings: settings,
-                session: session, wakes: &wakes)
+            let room = try request.offer.map(claiming.capacity) ?? request.freeSlots
+            let engines = request.offer?.engines ?? request.engines.map(\.name)
+            if room > 0 { response.assignments = try claiming.claim(upTo: room, engines: engines) }
+            hadRoom = room > 0
+            free = room - response.assignments.count
         }
         // Slots that no lease takes and that are not free: the agent believes that it drains.
-        let seemsToDrain = request.freeSlots == 0 && request.slots > request.leases.count
+        let seemsToDrain = request.offer == nil && request.freeSlots == 0 && request.slots > request.leases.count
         if standing == .draining { response.directives.append(.drain) }
         if standing == .active, seemsToDrain { response.directives.append(.resume) }
         if !response.assignments.isEmpty || !response.publications.isEmpty { isNews = true }
         // An agent that knows that it drains offers no slots, and may wait like any other.
-        if standing == .draining, request.freeSlots > 0 { isNews = true }
-        try wakes.send(through: wakeUps, in: session)
+        if standing == .draining, request.freeSlots > 0 || request.offer != nil { isNews = true }
+        try claiming.wakes.send(through: wakeUps, in: session)
     }
 
-    private mutating func renew(
-        _ leases: [AgentAPI.HeldLease], agent: AgentIdentity, settings: OrchestrationSettings, session: Session
+    private mutating func look(
+        at leases: [AgentAPI.HeldLease], renewing: Bool, agent: AgentIdentity, settings: OrchestrationSettings,
+        session: Session
     ) throws {
         var states: [ID<Run>: RunState?] = [:]
         for held in leases {
             let claim = LeaseClaim(lease: held.lease, fencing: held.fencing, agent: agent.id)
             let found = try session.attempts.find(held.attempt)
             guard let attempt = found, attempt.lifecycle.accepts(claim) else {
+                // While the poll was held the agent itself has told its end.
+                if !renewing, let found, found.claim == claim, !found.wasTakenBack { continue }
                 try cancel(held, .leaseLost, own: found?.claim.agent == agent.id ? found : nil, settings, session)
                 continue
             }
             // A cancelled attempt keeps its lease while the agent ends it, so that its end is heard.
-            try session.attempts.renew(attempt.id, until: session.now + settings.lease)
-            response.renewed.append(AgentAPI.RenewedLease(lease: held.lease, seconds: settings.lease.seconds))
-            let state = try states[attempt.run] ?? session.runs.find(attempt.run)?.state
+            if renewing {
+                try session.attempts.renew(attempt.id, until: session.now + settings.lease)
+                response.renewed.append(AgentAPI.RenewedLease(lease: held.lease, seconds: settings.lease.seconds))
+            }
+            let state = try states[attempt.run] ?? session.runs.state(attempt.run)
             states[attempt.run] = state
             if state == .cancelling { try cancel(held, .runCancelled, own: attempt, settings, session) }
         }
@@ -71,56 +81,5 @@ struct PollAnswer: Sendable {
         if let told = attempt?.cancellationToldAt, session.now < told + settings.cancellationRepeat { return }
         isNews = true
         if let attempt { try session.attempts.toldCancellation(attempt.id) }
-    }
-
-    private mutating func claim(
-        upTo slots: Int, engines: [String], agent: AgentIdentity, settings: OrchestrationSettings, session: Session,
-        wakes: inout Wakes
-    ) throws {
-        while response.assignments.count < slots,
-            let task = try session.tasks.nextClaimable(pool: agent.pool, engines: engines)
-        {
-            guard let run = try session.runs.find(task.run) else {
-                throw StoreError.corrupt("task \(task.id) belongs to no run")
-            }
-            var lifecycle = task.lifecycle
-            guard lifecycle.claimed() else { throw StoreError.conflict("task \(task.name) is not ready") }
-            try session.tasks.move(task, to: lifecycle)
-            let attempt = NewAttempt(
-                id: .make(at: session.now), number: task.attempts + 1,
-                claim: LeaseClaim(
-                    lease: .make(at: session.now), fencing: try session.attempts.nextFencing(pool: agent.pool),
-                    agent: agent.id),
-                leaseUntil: session.now + settings.startLease)
-            try session.attempts.insert(attempt, at: task)
-            try session.audit.append(
-                actor: agent.actor, action: "attempt.claim", subject: attempt.id.description,
-                detail: [
-                    "run": .string(run.id.description), "task": .string(task.name),
-                    "fencing": .integer(attempt.claim.fencing),
-                ])
-            wakes.runs.insert(run.id)
-            response.assignments.append(
-                try assignment(attempt, task: task, run: run, settings: settings, session: session))
-        }
-    }
-
-    private func assignment(
-        _ attempt: NewAttempt, task: TaskRow, run: RunRow, settings: OrchestrationSettings, session: Session
-    ) throws -> AgentAPI.Assignment {
-        // What this run itself has made comes first: another run may have published since.
-        let ofRun = task.inputs.isEmpty ? [:] : try session.attempts.published(in: run.id)
-        var inputs: [AssetName: SnapshotReference] = [:]
-        for asset in task.inputs {
-            inputs[asset] = try ofRun[asset] ?? session.publications.current(environment: run.environment, asset: asset)
-        }
-        return AgentAPI.Assignment(
-            attempt: attempt.id, number: attempt.number, lease: attempt.claim.lease, fencing: attempt.claim.fencing,
-            leaseSeconds: settings.startLease.seconds, run: run.id, environment: run.environment, bundle: run.bundle,
-            flow: run.flow, task: task.name, parameters: run.parameters, variables: run.variables, inputs: inputs,
-            base: try task.output.flatMap {
-                try session.publications.current(environment: run.environment, asset: $0)
-            },
-            runTime: run.createdAt)
     }
 }

@@ -10,6 +10,7 @@ extension ReportBatch {
         let finished = try checked(reported, of: task)
         var lifecycle = attempt.lifecycle
         guard lifecycle.finished(finished.outcome, under: attempt.claim) == .moved else { return }
+        accepted += 1
 
         var published: AcceptedCompletion.Published?
         if finished.outcome == .succeeded, let output = finished.output {

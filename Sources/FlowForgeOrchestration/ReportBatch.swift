@@ -23,6 +23,8 @@ struct ReportBatch {
     let settings: OrchestrationSettings
     let observers: [any CompletionObserver]
     var stager: RunStager
+    /// Outcomes that were accepted.
+    var accepted = 0
     /// As `result.response.stale`, to be looked up.
     private var stale: Set<ID<Lease>> = []
     static let mostEvents = 1000
@@ -62,6 +64,19 @@ struct ReportBatch {
         }
         try session.spools.advance(report.spool, of: agent.id, to: last, dropped: dropped)
         result.response.acknowledged = last
+        if let offer = report.offer, accepted > 0 { try fill(offer) }
+    }
+
+    /// Work in the place of what has just finished: what waits next, often what the outcome has made
+    /// ready, starts without another exchange.
+    private mutating func fill(_ offer: AgentAPI.WorkOffer) throws {
+        guard try session.agents.standing(of: agent.id) == .active else { return }
+        var claiming = Claiming(session: session, agent: agent, settings: settings)
+        let room = try claiming.capacity(offer)
+        let assignments = try claiming.claim(upTo: room, engines: Array(offer.engines.prefix(64)))
+        claiming.wakes.free[agent.id] = room - assignments.count
+        stager.wakes.merge(claiming.wakes)
+        if !assignments.isEmpty { result.response.assignments = assignments }
     }
 
     private mutating func store(_ event: AgentAPI.ReportEvent) throws {
@@ -122,7 +137,9 @@ struct ReportBatch {
         var lifecycle = attempt.lifecycle
         guard lifecycle.started(under: attempt.claim) == .moved else { return }
         var (task, run) = try taskAndRun(of: attempt)
-        try session.attempts.start(attempt.id, leaseUntil: session.now + settings.lease)
+        try session.attempts.start(
+            attempt.id, leaseUntil: session.now + settings.lease,
+            deadline: (session.now + settings.deadlineGrace).addingTimeInterval(task.timeoutSeconds))
         var taskLifecycle = task.lifecycle
         if taskLifecycle.started() { try session.tasks.move(task, to: taskLifecycle) }
         try stager.attemptStarted(run: &run)

@@ -8,6 +8,7 @@ internal import Foundation
 struct RunCreation {
     let request: OperatorAPI.StartRun
     let actor: Actor
+    let origin: RunOrigin
     let session: Session
 
     private struct Target {
@@ -33,27 +34,50 @@ struct RunCreation {
             return (try repeated(run), false)
         }
         let target = try target(in: environment)
-        let run = RunRow(
+        let tasks = try tasks(of: target.flow)
+        var run = RunRow(
             id: .make(at: session.now), environment: environment.name, pool: environment.pool,
             release: target.release.id, bundle: target.release.bundle, flow: target.flow.name,
             parameters: try parameters(target), variables: try variables(target, environment),
-            idempotencyKey: request.idempotencyKey, createdBy: actor.description,
+            idempotencyKey: request.idempotencyKey, origin: origin,
+            priority: try priority(target.flow), maxRuns: target.flow.concurrency,
+            timeoutSeconds: target.flow.timeoutSeconds, createdBy: actor.description,
             createdAt: Date(timeIntervalSince1970: (session.now.timeIntervalSince1970 * 1000).rounded() / 1000))
-        let tasks = try tasks(of: target.flow)
+        try insert(&run, tasks, wakeUps: wakeUps)
+        return (try RunView.full(run.id, in: session), true)
+    }
+
+    /// Stores the run with its tasks, and lets it go on if its flow's other runs allow.
+    private func insert(_ run: inout RunRow, _ tasks: [NewTask], wakeUps: WakeUps) throws {
+        if run.maxRuns == nil { run.admittedAt = session.now }
+        run.openTasks = tasks.count { $0.reuses == nil }
         try session.runs.insert(run)
         try session.tasks.insert(tasks, of: run)
-        try session.audit.append(
-            actor: actor, action: "run.start", subject: run.id.description,
-            detail: [
-                "environment": .string(run.environment), "flow": .string(run.flow),
-                "bundle": .string("\(run.bundle.name)@\(run.bundle.version)"), "digest": .string(run.bundle.digest),
-            ])
-        var wakes = Wakes()
-        for task in tasks where task.dependsOn.isEmpty {
-            wakes.add(ReadyTasks(pool: run.pool, engine: task.engine, count: 1))
+        var detail: [String: JSONValue] = [
+            "environment": .string(run.environment), "flow": .string(run.flow), "cause": .string(run.origin.cause.rawValue),
+            "bundle": .string("\(run.bundle.name)@\(run.bundle.version)"), "digest": .string(run.bundle.digest),
+        ]
+        if let trigger = run.origin.trigger { detail["trigger"] = .string(trigger) }
+        if let earlier = run.origin.rerunOf { detail["rerunOf"] = .string(earlier.description) }
+        try session.audit.append(actor: actor, action: "run.start", subject: run.id.description, detail: detail)
+        var stager = RunStager(session: session, toleratedLosses: 0)
+        if run.maxRuns == nil {
+            let open = Set(tasks.lazy.filter { $0.reuses == nil }.map(\.name))
+            for task in tasks where open.contains(task.name) && !task.dependsOn.contains(where: open.contains) {
+                stager.wakes.add(ReadyTasks(pool: run.pool, engine: task.engine, count: 1))
+            }
+        } else {
+            try stager.admit(run.flowReference)
         }
-        try wakes.send(through: wakeUps, in: session)
-        return (try RunView.full(run.id, in: session), true)
+        try stager.wakes.send(through: wakeUps, in: session)
+    }
+
+    private func priority(_ flow: FlowSpec) throws -> Int {
+        let priority = request.priority ?? origin.priority ?? flow.priority ?? 0
+        guard (-100...100).contains(priority) else {
+            throw APIError(.invalidRequest, "priority must be -100 to 100, not \(priority)")
+        }
+        return priority
     }
 
     /// The parameters are compared as they were bound, so `"7"` and `7` for an integer are the same request.
@@ -146,7 +170,8 @@ struct RunCreation {
             flow.task(name).map { task in
                 NewTask(
                     name: name, layer: task.layer, engine: task.engine, inputs: task.inputs, output: task.output,
-                    retry: RetryPolicy(retries: task.retry.retries, delaySeconds: task.retry.delaySeconds),
+                    retry: task.retry.policy, timeoutSeconds: task.timeoutSeconds,
+                    limits: (task.limits ?? [:]).reduce(into: origin.limits) { $0[.resource($1.key), default: 0] += $1.value },
                     dependsOn: graph.upstream[name] ?? [])
             }
         }

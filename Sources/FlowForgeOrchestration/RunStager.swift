@@ -4,7 +4,8 @@ internal import FlowForgeStore
 internal import Foundation
 
 /// What follows from an attempt's end, wherever that end came from: the task finishes or goes back to
-/// the queue, what waits behind it is readied or skipped, and the run ends with its last task.
+/// the queue, what waits behind it is readied or skipped, and the run ends with its last task; then the
+/// next run of its flow may go on.
 ///
 /// A value of one transaction; ``wakes`` are sent by the caller when all is done.
 struct RunStager {
@@ -21,7 +22,8 @@ struct RunStager {
     mutating func attemptEnded(_ end: TaskLifecycle.AttemptEnd, task: TaskRow, run: RunRow) throws {
         var lifecycle = task.lifecycle
         let consequence = lifecycle.attemptEnded(
-            end, isCancelling: run.state == .cancelling, retry: task.retry, toleratedLosses: toleratedLosses)
+            end, isCancelling: run.state == .cancelling, retry: task.retry, toleratedLosses: toleratedLosses,
+            draw: RetryPolicy.draw(task: task.id, failures: task.failures + 1))
         wakes.runs.insert(run.id)
         switch consequence {
         case .requeue(let seconds):
@@ -31,21 +33,22 @@ struct RunStager {
             try session.tasks.move(task, to: lifecycle)
             if lifecycle.state == .succeeded { try readyDownstream(of: task) } else { try skipDownstream(of: task) }
         }
-        if let output = task.output {
-            // One of them can have it next, however many wait.
-            for tasks in try session.tasks.ready(environment: task.environment, output: output) {
-                wakes.add(ReadyTasks(pool: tasks.pool, engine: tasks.engine, count: 1))
-            }
-        }
+        var queue = TaskQueue(session: session)
+        try queue.gaveBack(task)
+        wakes.merge(queue.wakes)
         if lifecycle.state.isFinal { try settle(run) }
     }
 
     private mutating func readyDownstream(of task: TaskRow) throws {
-        for next in try session.tasks.unblocked(by: task.id) {
-            var lifecycle = next.lifecycle
+        try ready(session.tasks.unblock(by: task.id))
+    }
+
+    private mutating func ready(_ tasks: [TaskRow]) throws {
+        for task in tasks {
+            var lifecycle = task.lifecycle
             guard lifecycle.upstreamSucceeded() else { continue }
-            try session.tasks.move(next, to: lifecycle, readyAt: session.now)
-            wakes.ready(next)
+            try session.tasks.move(task, to: lifecycle, readyAt: session.now)
+            wakes.ready(task)
         }
     }
 
@@ -61,20 +64,55 @@ struct RunStager {
     mutating func attemptStarted(run: inout RunRow) throws {
         var lifecycle = run.lifecycle
         if lifecycle.attemptStarted() {
-            try session.runs.move(run.id, from: run.state, to: lifecycle.state)
+            try session.runs.move(run, to: lifecycle)
             run.state = lifecycle.state
         }
         wakes.runs.insert(run.id)
     }
 
-    /// Ends the run if none of its tasks is open. `run.state` must be what is stored.
-    mutating func settle(_ run: RunRow) throws {
+    /// Ends a run before its tasks are done: those that nobody works on are cancelled now, the agents of
+    /// the others are told. `false` when it is final or being ended already.
+    mutating func end(_ run: inout RunRow, _ reason: RunEndReason, by actor: Actor) throws -> Bool {
         var lifecycle = run.lifecycle
-        guard let final = lifecycle.settle(tasks: try session.tasks.states(run: run.id)) else { return }
-        try session.runs.move(run.id, from: run.state, to: final)
+        guard lifecycle.end(reason) else { return false }
+        try session.runs.move(run, to: lifecycle)
+        (run.state, run.endReason) = (lifecycle.state, lifecycle.endReason)
+        try session.audit.append(
+            actor: actor, action: "run.cancel", subject: run.id.description, detail: ["reason": .string(reason.rawValue)])
+        for task in try session.tasks.list(run: run.id) {
+            var lifecycle = task.lifecycle
+            switch lifecycle.cancel() {
+            case .cancelled: try session.tasks.move(task, to: lifecycle)
+            case .endAttempt:
+                if let attempt = try session.attempts.live(task: task.id) { wakes.agents.insert(attempt.claim.agent) }
+            case .nothing: break
+            }
+        }
+        wakes.runs.insert(run.id)
+        try settle(run)
+        return true
+    }
+
+    /// Ends the run if none of its tasks is open. `run.state` must be what is stored.
+    private mutating func settle(_ run: RunRow) throws {
+        var lifecycle = run.lifecycle
+        let counts = try session.runs.taskCounts(run.id)
+        guard let final = lifecycle.settle(open: counts.open, unsuccessful: counts.unsuccessful) else { return }
+        try session.runs.move(run, to: lifecycle)
         try session.audit.append(
             actor: .system("orchestration"), action: "run.finish", subject: run.id.description,
             detail: ["state": .string(final.rawValue)])
         wakes.runs.insert(run.id)
+        try admit(run.flowReference)
+    }
+
+    /// Lets runs of the flow go on that waited for others, as many as each of them allows.
+    mutating func admit(_ flow: FlowReference) throws {
+        while let next = try session.runs.nextToAdmit(flow) {
+            if let most = next.maxRuns, try session.runs.admitted(flow) >= most { return }
+            try session.runs.admit(next.id)
+            try ready(session.tasks.roots(run: next.id))
+            wakes.runs.insert(next.id)
+        }
     }
 }

@@ -28,7 +28,7 @@ public struct RunStarter: Sendable {
         _ request: OperatorAPI.StartRun, by actor: Actor
     ) async throws -> (run: OperatorAPI.RunView, created: Bool) {
         let (run, created) = try await store.write { session in
-            try RunCreation(request: request, actor: actor, session: session).run(wakeUps: wakeUps)
+            try RunCreation(request: request, actor: actor, origin: RunOrigin(.manual), session: session).run(wakeUps: wakeUps)
         }
         if created {
             logger.info(
@@ -44,35 +44,11 @@ public struct RunStarter: Sendable {
     public func cancel(_ id: ID<Run>, by actor: Actor) async throws -> OperatorAPI.RunView {
         let view = try await store.write { session in
             guard var run = try session.runs.find(id) else { throw APIError.noRun(id) }
-            var lifecycle = run.lifecycle
-            if lifecycle.cancel() {
-                try session.runs.move(id, from: run.state, to: lifecycle.state)
-                run.state = lifecycle.state
-                try session.audit.append(actor: actor, action: "run.cancel", subject: id.description)
-                var stager = RunStager(session: session, toleratedLosses: settings.toleratedLosses)
-                try stager.cancelTasks(of: run)
-                try stager.wakes.send(through: wakeUps, in: session)
-            }
+            var stager = RunStager(session: session, toleratedLosses: settings.toleratedLosses)
+            if try stager.end(&run, .cancelled, by: actor) { try stager.wakes.send(through: wakeUps, in: session) }
             return try RunView.full(id, in: session)
         }
         logger.info("run cancelled", metadata: ["run": "\(id)", "state": "\(view.state.rawValue)"])
         return view
-    }
-}
-
-extension RunStager {
-    /// `run` is `cancelling`, in the store too.
-    mutating func cancelTasks(of run: RunRow) throws {
-        for task in try session.tasks.list(run: run.id) {
-            var lifecycle = task.lifecycle
-            switch lifecycle.cancel() {
-            case .cancelled: try session.tasks.move(task, to: lifecycle)
-            case .endAttempt:
-                if let attempt = try session.attempts.live(task: task.id) { wakes.agents.insert(attempt.claim.agent) }
-            case .nothing: break
-            }
-        }
-        wakes.runs.insert(run.id)
-        try settle(run)
     }
 }

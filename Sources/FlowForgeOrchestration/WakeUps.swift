@@ -38,12 +38,23 @@ public final class WakeUps: Sendable {
         var continuation: CheckedContinuation<Signal, Never>?
         /// A ready task for which this waiter alone was woken, until it has looked.
         var owed: ReadyTasks?
+        /// Of a poll: how many tasks its agent could start.
+        var free = 0
+    }
+
+    /// The polls of a pool that a ready task concerns.
+    fileprivate struct PoolWaiters {
+        /// Just now asking the database.
+        var looking: Set<UInt64> = []
+        /// Parked, and their agents have room.
+        var takers: Set<UInt64> = []
+        var isEmpty: Bool { looking.isEmpty && takers.isEmpty }
     }
 
     fileprivate struct State {
         var last: UInt64 = 0
         var waiters: [UInt64: Waiter] = [:]
-        var byPool: [String: Set<UInt64>] = [:]
+        var byPool: [String: PoolWaiters] = [:]
         var byAgent: [ID<Agent>: Set<UInt64>] = [:]
         var byTopic: [Topic: Set<UInt64>] = [:]
         var isDraining = false
@@ -81,24 +92,32 @@ public final class WakeUps: Sendable {
         resume { state in (state.byTopic[topic] ?? []).compactMap { state.signal($0, .changed) } }
     }
 
-    /// Wakes as many polls as there are tasks, and tells those that are just looking to look again.
+    /// Wakes as many polls with room as there are tasks, and tells those that are just looking to look
+    /// again. A task for which there is no room anywhere is found by the report that makes room.
     public func wake(ready tasks: ReadyTasks) {
         resume { state in
-            var left = tasks.count
-            var woken: [Resumption] = []
-            for id in state.byPool[tasks.pool] ?? [] {
-                guard case .poll(_, _, let engines)? = state.waiters[id]?.topic, engines.contains(tasks.engine) else {
-                    continue
-                }
-                if state.waiters[id]?.continuation == nil {
-                    _ = state.signal(id, .changed)
-                } else if left > 0 {
-                    left -= 1
-                    state.waiters[id]?.owed = ReadyTasks(pool: tasks.pool, engine: tasks.engine, count: 1)
-                    if let resumption = state.signal(id, .changed) { woken.append(resumption) }
-                }
+            for id in state.byPool[tasks.pool]?.looking ?? [] where state.takes(id, tasks.engine) {
+                _ = state.signal(id, .changed)
             }
-            return woken
+            var chosen: [UInt64] = []
+            for id in state.byPool[tasks.pool]?.takers ?? [] {
+                if chosen.count >= tasks.count { break }
+                if state.takes(id, tasks.engine) { chosen.append(id) }
+            }
+            return chosen.compactMap { id in
+                state.waiters[id]?.owed = ReadyTasks(pool: tasks.pool, engine: tasks.engine, count: 1)
+                return state.signal(id, .changed)
+            }
+        }
+    }
+
+    /// The agent can start so many tasks more, by what it has reported.
+    func setFree(_ slots: Int, of agent: ID<Agent>) {
+        state.withLock { state in
+            for id in state.byAgent[agent] ?? [] {
+                state.waiters[id]?.free = slots
+                state.file(id)
+            }
         }
     }
 
@@ -117,9 +136,9 @@ public final class WakeUps: Sendable {
             state.last += 1
             state.waiters[state.last] = Waiter(topic: topic)
             switch topic {
-            case .poll(let agent, let pool, _):
-                state.byPool[pool, default: []].insert(state.last)
+            case .poll(let agent, _, _):
                 state.byAgent[agent, default: []].insert(state.last)
+                state.file(state.last)
             case .run, .log: state.byTopic[topic, default: []].insert(state.last)
             }
             return state.last
@@ -136,8 +155,9 @@ public final class WakeUps: Sendable {
         /// `duration` for it. Ends at once when the calling task is cancelled.
         public func wait(upTo duration: Duration) async -> Signal { await wakeUps.wait(id, upTo: duration) }
 
-        /// The holder has looked since it was woken.
-        public func looked() { wakeUps.state.withLock { $0.waiters[id]?.owed = nil } }
+        /// The holder of a poll's ticket has looked since it was woken; its agent has `free` slots left.
+        /// If it `had` none when it looked, another is woken in its place.
+        func looked(free: Int, had: Bool) { wakeUps.looked(id, free: free, had: had) }
 
         /// If the holder was woken for a ready task and never looked, another is woken in its place.
         public func close() { wakeUps.close(id) }
@@ -176,6 +196,7 @@ public final class WakeUps: Sendable {
                 return pending
             }
             state.waiters[id]?.continuation = continuation
+            state.file(id)
             return nil
         }
         if let immediate { continuation.resume(returning: immediate) }
@@ -185,12 +206,22 @@ public final class WakeUps: Sendable {
         resume { state in state.signal(id, signal).map { [$0] } ?? [] }
     }
 
+    private func looked(_ id: UInt64, free: Int, had: Bool) {
+        let owed: ReadyTasks? = state.withLock { state in
+            defer { state.waiters[id]?.owed = nil }
+            state.waiters[id]?.free = free
+            return had ? nil : state.waiters[id]?.owed
+        }
+        if let owed { wake(ready: owed) }
+    }
+
     private func close(_ id: UInt64) {
         let owed: ReadyTasks? = state.withLock { state in
             guard let waiter = state.waiters.removeValue(forKey: id) else { return nil }
             switch waiter.topic {
             case .poll(let agent, let pool, _):
-                state.byPool[pool]?.remove(id)
+                state.byPool[pool]?.looking.remove(id)
+                state.byPool[pool]?.takers.remove(id)
                 state.byAgent[agent]?.remove(id)
                 if state.byPool[pool]?.isEmpty == true { state.byPool[pool] = nil }
                 if state.byAgent[agent]?.isEmpty == true { state.byAgent[agent] = nil }
@@ -205,11 +236,29 @@ public final class WakeUps: Sendable {
 }
 
 extension WakeUps.State {
+    fileprivate func takes(_ id: UInt64, _ engine: String) -> Bool {
+        guard case .poll(_, _, let engines)? = waiters[id]?.topic else { return false }
+        return engines.contains(engine)
+    }
+
+    /// Puts a poll where a ready task finds it, or does not.
+    fileprivate mutating func file(_ id: UInt64) {
+        guard let waiter = waiters[id], case .poll(_, let pool, let engines) = waiter.topic, !engines.isEmpty else { return }
+        let isParked = waiter.continuation != nil
+        var waiters = byPool[pool] ?? WakeUps.PoolWaiters()
+        if isParked { waiters.looking.remove(id) } else { waiters.looking.insert(id) }
+        if isParked, waiter.free > 0 { waiters.takers.insert(id) } else { waiters.takers.remove(id) }
+        byPool[pool] = waiters.isEmpty ? nil : waiters
+    }
+
     /// Hands `signal` to a waiter: to be resumed now if it is parked, else kept on its ticket. Of
     /// several that it missed the weightiest is kept.
     fileprivate mutating func signal(_ id: UInt64, _ signal: WakeUps.Signal) -> WakeUps.Resumption? {
         guard var waiter = waiters[id] else { return nil }
-        defer { waiters[id] = waiter }
+        defer {
+            waiters[id] = waiter
+            file(id)
+        }
         if let continuation = waiter.continuation {
             waiter.continuation = nil
             return WakeUps.Resumption(continuation: continuation, signal: signal)

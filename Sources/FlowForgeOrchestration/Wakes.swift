@@ -7,16 +7,27 @@ struct Wakes: Sendable {
     var logs: Set<ID<Run>> = []
     var agents: Set<ID<Agent>> = []
     var ready: [ReadyTasks] = []
+    /// How many tasks each of these agents can start now.
+    var free: [ID<Agent>: Int] = [:]
 
     /// Gives each changed run a newer version, and wakes everybody after the commit.
     func send(through wakeUps: WakeUps, in session: Session) throws {
         for run in runs { try session.runs.touch(run) }
         session.whenCommitted { [self] in
+            for (agent, slots) in free { wakeUps.setFree(slots, of: agent) }
             for tasks in ready { wakeUps.wake(ready: tasks) }
             for agent in agents { wakeUps.wake(agent: agent) }
             for run in runs { wakeUps.wake(run: run) }
             for run in logs.union(runs) { wakeUps.wake(log: run) }
         }
+    }
+
+    mutating func merge(_ other: Wakes) {
+        runs.formUnion(other.runs)
+        logs.formUnion(other.logs)
+        agents.formUnion(other.agents)
+        free.merge(other.free) { $1 }
+        for tasks in other.ready { add(tasks) }
     }
 
     mutating func ready(_ task: TaskRow) { add(ReadyTasks(pool: task.pool, engine: task.engine, count: 1)) }

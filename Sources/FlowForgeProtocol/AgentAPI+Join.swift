@@ -5,6 +5,8 @@ public enum AgentAPI {
     public static let basePath = "/agent/v1"
     /// The longest that a poll is held; proxies cut at 30 s.
     public static let longestPoll: Duration = .seconds(25)
+    /// The longest that an agent waits between two tries while it holds leases.
+    public static let longestBackoffUnderLease: Duration = .seconds(8)
     /// The largest body of a join, renew, poll or report, in bytes.
     public static let largestBody = 4 << 20
 }

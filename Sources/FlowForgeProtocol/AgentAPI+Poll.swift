@@ -14,11 +14,15 @@ extension AgentAPI {
         public var leases: [HeldLease]
         /// Wishes a shorter hold than ``longestPoll``; 0 answers at once.
         public var waitSeconds: Double
+        /// Absent while the agent takes nothing new. With it a held poll brings work as soon as the
+        /// control plane has heard of a slot that is free again; `freeSlots` is what there was when it
+        /// left, for control planes of version 1.
+        public var offer: WorkOffer?
 
         public init(
             protocolVersion: Int = ProtocolVersion.current, agentVersion: String = FlowForgeVersion.current,
             freeSlots: Int, slots: Int, engines: [EngineOffer], labels: [String: String] = [:],
-            leases: [HeldLease] = [], waitSeconds: Double = 25
+            leases: [HeldLease] = [], waitSeconds: Double = 25, offer: WorkOffer? = nil
         ) {
             self.protocolVersion = protocolVersion
             self.agentVersion = agentVersion
@@ -28,6 +32,21 @@ extension AgentAPI {
             self.labels = labels
             self.leases = leases
             self.waitSeconds = waitSeconds
+            self.offer = offer
+        }
+    }
+
+    /// What an agent can take: its slots, less those that the control plane knows to be leased, less
+    /// those of attempts that are no longer the agent's but whose processes have not ended yet.
+    public struct WorkOffer: Hashable, Sendable, Codable {
+        public var slots: Int
+        public var lostSlots: Int
+        /// Names of the engines that tasks may need.
+        public var engines: [String]
+        public init(slots: Int, lostSlots: Int = 0, engines: [String]) {
+            self.slots = slots
+            self.lostSlots = lostSlots
+            self.engines = engines
         }
     }
 

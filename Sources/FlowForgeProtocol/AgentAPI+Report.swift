@@ -10,9 +10,13 @@ extension AgentAPI {
         /// Made when the spool is created; a new spool starts again at number 1.
         public var spool: ID<Spool>
         public var events: [ReportEvent]
-        public init(spool: ID<Spool>, events: [ReportEvent]) {
+        /// Present when the agent would take on new work in the place of what the events say has
+        /// finished; the answer may then bring it.
+        public var offer: WorkOffer?
+        public init(spool: ID<Spool>, events: [ReportEvent], offer: WorkOffer? = nil) {
             self.spool = spool
             self.events = events
+            self.offer = offer
         }
     }
 
@@ -23,10 +27,16 @@ extension AgentAPI {
         public var stale: [ID<Lease>]
         /// Outcomes of this batch that were accepted and whose pointer may now move.
         public var publications: [Publication]
-        public init(acknowledged: Int64, stale: [ID<Lease>] = [], publications: [Publication] = []) {
+        /// As in a poll's answer; only where the request had an `offer`.
+        public var assignments: [Assignment]?
+        public init(
+            acknowledged: Int64, stale: [ID<Lease>] = [], publications: [Publication] = [],
+            assignments: [Assignment]? = nil
+        ) {
             self.acknowledged = acknowledged
             self.stale = stale
             self.publications = publications
+            self.assignments = assignments
         }
     }
 

@@ -25,15 +25,19 @@ extension OperatorAPI {
         public var flow: String
         public var parameters: [String: JSONValue]
         public var idempotencyKey: String?
+        /// -100 … 100 instead of the flow's own; of tasks that are ready, those of more important runs
+        /// are handed out first.
+        public var priority: Int?
         public init(
             environment: String, bundle: String? = nil, flow: String, parameters: [String: JSONValue] = [:],
-            idempotencyKey: String? = nil
+            idempotencyKey: String? = nil, priority: Int? = nil
         ) {
             self.environment = environment
             self.bundle = bundle
             self.flow = flow
             self.parameters = parameters
             self.idempotencyKey = idempotencyKey
+            self.priority = priority
         }
     }
 

@@ -4,9 +4,10 @@
 /// with ``ErrorCode/protocolVersion``.
 ///
 /// History, newest first:
+/// - 2 (2026-11-23): polls and reports carry an `offer`; the answer to a report may carry assignments.
 /// - 1 (2026-11-23): join, renew, poll, report, blobs.
 public enum ProtocolVersion {
-    public static let current = 1
+    public static let current = 2
     public static let oldestServed = 1
 
     public static func isServed(_ version: Int) -> Bool { (oldestServed...current).contains(version) }

@@ -5,6 +5,22 @@ public enum RunState: String, WireEnum {
     public var isFinal: Bool { [.succeeded, .failed, .cancelled].contains(self) }
 }
 
+/// Why a run was made: by hand, by a trigger of that kind, as a part of a backfill, or from an
+/// earlier run.
+public enum RunCause: String, WireEnum {
+    case manual, schedule, upstream, asset, file, webhook, backfill, rerun
+    case unknown
+}
+
+/// Why a run is ended before its tasks are done.
+public enum RunEndReason: String, WireEnum {
+    /// Somebody asked for it.
+    case cancelled
+    /// It took longer than its flow allows.
+    case timeout
+    case unknown
+}
+
 /// Where one task of a run stands. `succeeded`, `failed`, `cancelled` and `skipped` (something
 /// upstream did not succeed) are final.
 public enum TaskState: String, WireEnum {

@@ -129,6 +129,9 @@ public struct TaskOutput: Hashable, Sendable, Codable {
 
 /// Why an attempt failed. The message carries no values of the data; the agent keeps the whole text.
 public struct TaskError: Hashable, Sendable, Codable, Error {
+    /// The code of an attempt that outlived its timeout although its agent should have ended it.
+    public static let deadlineExceeded = "deadline_exceeded"
+
     /// e.g. `sql_error`, `check_failed`, `source_missing`, `timed_out`, `out_of_memory`, `exit_code`, `disk_full`.
     public var code: String
     public var message: String

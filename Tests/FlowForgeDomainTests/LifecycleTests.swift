@@ -130,31 +130,38 @@ import Testing
 @Suite struct RunLifecycleTests {
     @Test func `a run ends with its last task`() {
         var run = RunLifecycle(state: .running)
-        #expect(run.settle(tasks: [.succeeded, .running]) == nil)
-        #expect(run.settle(tasks: [.succeeded, .succeeded]) == .succeeded)
-        #expect(run.settle(tasks: [.succeeded, .succeeded]) == nil, "it ends once")
+        #expect(run.settle(open: 1, unsuccessful: 0) == nil)
+        #expect(run.settle(open: 0, unsuccessful: 0) == .succeeded)
+        #expect(run.settle(open: 0, unsuccessful: 0) == nil, "it ends once")
     }
 
     @Test func `a run with a failed and a skipped task has failed`() {
         var run = RunLifecycle(state: .running)
-        #expect(run.settle(tasks: [.succeeded, .failed, .skipped]) == .failed)
+        #expect(run.settle(open: 0, unsuccessful: 2) == .failed)
     }
 
     @Test func `a run that is being cancelled ends cancelled, whatever its last task did`() {
         var run = RunLifecycle(state: .queued)
-        #expect(run.cancel() == true)
-        #expect(run.cancel() == false)
+        #expect(run.end(.cancelled) == true)
+        #expect(run.end(.cancelled) == false)
         #expect(run.attemptStarted() == false)
-        #expect(run.settle(tasks: [.succeeded, .running]) == nil)
-        #expect(run.settle(tasks: [.succeeded, .succeeded]) == .cancelled)
+        #expect(run.settle(open: 1, unsuccessful: 0) == nil)
+        #expect(run.settle(open: 0, unsuccessful: 0) == .cancelled)
+    }
+
+    @Test func `a run whose time is over ends failed, whatever its last task did`() {
+        var run = RunLifecycle(state: .running)
+        #expect(run.end(.timeout) == true)
+        #expect(run.end(.cancelled) == false && run.endReason == .timeout, "the first reason stands")
+        #expect(run.settle(open: 0, unsuccessful: 0) == .failed)
     }
 
     @Test(arguments: RunState.allCases.filter(\.isFinal))
     func `a final run stays as it is`(state: RunState) {
         var run = RunLifecycle(state: state)
-        #expect(run.cancel() == false)
+        #expect(run.end(.cancelled) == false)
         #expect(run.attemptStarted() == false)
-        #expect(run.settle(tasks: [.failed]) == nil)
+        #expect(run.settle(open: 0, unsuccessful: 1) == nil)
         #expect(run.state == state)
     }
 

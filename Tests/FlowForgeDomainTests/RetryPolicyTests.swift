@@ -34,4 +34,21 @@ import Testing
         #expect(RetryPolicy(retries: 1, delaySeconds: .nan).delaySeconds == 0)
         #expect(RetryPolicy(retries: 1, delaySeconds: 1e300).delaySeconds == 3600)
     }
+
+    @Test func `jitter takes at most its part off a delay, and a fixed delay does not grow`() {
+        let jittered = RetryPolicy(retries: 9, delaySeconds: 10, jitter: 0.5)
+        #expect(jittered.decide(outcome: .timedOut, error: nil, failures: 1, draw: 0) == .retry(afterSeconds: 10))
+        #expect(jittered.decide(outcome: .timedOut, error: nil, failures: 2, draw: 0.5) == .retry(afterSeconds: 15))
+        let fixed = RetryPolicy(retries: 9, delaySeconds: 10, backoff: 1)
+        #expect(fixed.decide(outcome: .timedOut, error: nil, failures: 9) == .retry(afterSeconds: 10))
+        let capped = RetryPolicy(retries: 9, delaySeconds: 10, backoff: 3, longestDelaySeconds: 25)
+        #expect(capped.decide(outcome: .timedOut, error: nil, failures: 2) == .retry(afterSeconds: 25))
+    }
+
+    @Test func `draws are spread, and the same for the same failure`() {
+        let draws = (0..<1000).map { RetryPolicy.draw(task: $0, failures: 1) }
+        #expect(draws.allSatisfy { (0..<1).contains($0) })
+        #expect((450...550).contains(draws.count { $0 < 0.5 }))
+        #expect(RetryPolicy.draw(task: 7, failures: 2) == RetryPolicy.draw(task: 7, failures: 2))
+    }
 }

@@ -58,11 +58,11 @@ import Testing
         let agent = try await plane.agent()
         try await plane.start()
         try await agent.report(.finished(agent.failure("disk_full", retryable: true)), of: try await agent.take())
-        let swept = try await plane.reaper.wakeForDueRetries(since: plane.time.now)
+        try await plane.reaper.releaseDue()
         async let response = agent.poll(wait: 25)
         try await plane.wakeUps.untilParked(1)
         plane.time.advance(10)
-        _ = try await plane.reaper.wakeForDueRetries(since: swept)
+        try await plane.reaper.releaseDue()
         #expect(try await response.assignments.map(\.number) == [2])
     }
 

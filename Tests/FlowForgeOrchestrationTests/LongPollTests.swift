@@ -102,6 +102,7 @@ import Testing
         let wakeUps = WakeUps()
         func ticket() -> WakeUps.Ticket { wakeUps.ticket(.poll(agent: .make(), pool: "p", engines: ["duckdb"])) }
         let tickets = [ticket(), ticket()]
+        for ticket in tickets { ticket.looked(free: 1, had: true) }
         try await withThrowingTaskGroup(of: Int.self) { group in
             for (index, ticket) in tickets.enumerated() {
                 group.addTask {
@@ -115,7 +116,7 @@ import Testing
             #expect(wakeUps.parked == 1)
             tickets[first].close()
             let second = try #require(try await group.next())
-            tickets[second].looked()
+            tickets[second].looked(free: 0, had: true)
             tickets[second].close()
         }
         #expect(wakeUps.waiting == 0)

@@ -42,8 +42,11 @@ import Testing
 
     static let hotQueries: [(name: String, sql: String, index: String)] = [
         ("claim", TaskQueries.nextClaimableSQL, "task_queue"),
-        ("claim: is its output being written", TaskQueries.nextClaimableSQL, "attempt_live_by_output"),
-        ("due retries", TaskQueries.dueSQL, "task_due"),
+        ("claim: is its output being written", AttemptQueries.isWrittenSQL, "attempt_live_by_output"),
+        ("due retries", TaskQueries.unparkDueSQL, "task_delayed"),
+        ("overdue attempts", AttemptQueries.overdueSQL, "attempt_by_deadline"),
+        ("overdue runs", RunQueries.overdueSQL, "run_by_deadline"),
+        ("what a run has published", AttemptQueries.publishedSQL, "attempt_published"),
         ("lapsed leases", AttemptQueries.lapsedSQL, "attempt_by_lease_until"),
         ("publications to offer", PublicationQueries.dueSQL, "publication_unconfirmed"),
         ("runs", RunQueries.listSQL(byEnvironment: false, byState: false), "sqlite_autoindex_run_1"),

@@ -38,11 +38,23 @@ public struct FlowSpec: Hashable, Sendable, Codable {
     public var name: String
     public var description: String
     public var tasks: [TaskSpec]
+    /// How many of its runs may go on at once in an environment; absent: any number.
+    public var concurrency: Int?
+    /// How long a run may take from its first attempt's start.
+    public var timeoutSeconds: Double?
+    /// -100 … 100; absent: 0.
+    public var priority: Int?
 
-    public init(name: String, description: String = "", tasks: [TaskSpec]) {
+    public init(
+        name: String, description: String = "", tasks: [TaskSpec], concurrency: Int? = nil,
+        timeoutSeconds: Double? = nil, priority: Int? = nil
+    ) {
         self.name = name
         self.description = description
         self.tasks = tasks
+        self.concurrency = concurrency
+        self.timeoutSeconds = timeoutSeconds
+        self.priority = priority
     }
 }
 
@@ -69,12 +81,18 @@ public struct TaskSpec: Hashable, Sendable, Codable {
     /// Wall clock of one attempt.
     public var timeoutSeconds: Double
     public var resources: ResourceSpec
+    /// Units that an attempt takes from resources that the control plane limits, by name.
+    public var limits: [String: Int]?
+    /// What becomes of an attempt whose agent cannot reach the control plane until its lease lapses;
+    /// absent: it goes on.
+    public var whenCutOff: WhenCutOff?
 
     public init(
         name: String, layer: Layer, engine: String = "duckdb", sql: String? = nil, source: SourceSpec? = nil,
         command: [String]? = nil, inputs: [AssetName] = [], output: AssetName?, load: LoadSpec = LoadSpec(),
         columns: [ColumnSpec] = [], checks: [CheckSpec] = [], retry: RetrySpec = RetrySpec(),
-        timeoutSeconds: Double = 3600, resources: ResourceSpec = ResourceSpec(), description: String = ""
+        timeoutSeconds: Double = 3600, resources: ResourceSpec = ResourceSpec(), description: String = "",
+        limits: [String: Int]? = nil, whenCutOff: WhenCutOff? = nil
     ) {
         self.name = name
         self.description = description
@@ -91,7 +109,17 @@ public struct TaskSpec: Hashable, Sendable, Codable {
         self.retry = retry
         self.timeoutSeconds = timeoutSeconds
         self.resources = resources
+        self.limits = limits
+        self.whenCutOff = whenCutOff
     }
+}
+
+/// See ``TaskSpec/whenCutOff``.
+public enum WhenCutOff: String, Sendable, Codable, CaseIterable {
+    /// It finishes, and its outcome counts if nobody else was given the task meanwhile.
+    case finish
+    /// It is killed when its lease lapses, so that no two attempts run at once.
+    case stop
 }
 
 public struct LoadSpec: Hashable, Sendable, Codable {
@@ -125,10 +153,27 @@ public struct RetrySpec: Hashable, Sendable, Codable {
     /// Attempts after the first.
     public var retries: Int
     public var delaySeconds: Double
+    /// By what the delay grows with each failure; absent: 2.
+    public var backoff: Double?
+    /// The part of a delay that chance may take off it, 0 … 1; absent: 0.1.
+    public var jitter: Double?
+    public var longestDelaySeconds: Double?
 
-    public init(retries: Int = 0, delaySeconds: Double = 5) {
+    public init(
+        retries: Int = 0, delaySeconds: Double = 5, backoff: Double? = nil, jitter: Double? = nil,
+        longestDelaySeconds: Double? = nil
+    ) {
         self.retries = retries
         self.delaySeconds = delaySeconds
+        self.backoff = backoff
+        self.jitter = jitter
+        self.longestDelaySeconds = longestDelaySeconds
+    }
+
+    public var policy: RetryPolicy {
+        RetryPolicy(
+            retries: retries, delaySeconds: delaySeconds, backoff: backoff ?? 2,
+            jitter: jitter ?? RetryPolicy.defaultJitter, longestDelaySeconds: longestDelaySeconds ?? RetryPolicy.longestDelay)
     }
 }
 

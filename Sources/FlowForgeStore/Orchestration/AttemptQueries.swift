@@ -27,13 +27,14 @@ public struct AttemptQueries {
         try session.change(
             """
             INSERT INTO attempt (id, run, task, number, environment, output, agent, lease, fencing, lease_until,
-                state, leased_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'leased', ?)
+                deadline_at, state, leased_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'leased', ?)
             """,
             [
                 attempt.id.description, task.run.description, task.id, attempt.number, task.environment,
                 task.output?.description, attempt.claim.agent.description, attempt.claim.lease.description,
-                attempt.claim.fencing, attempt.leaseUntil.milliseconds, session.now.milliseconds,
+                attempt.claim.fencing, attempt.leaseUntil.milliseconds, attempt.deadline.milliseconds,
+                session.now.milliseconds,
             ])
     }
 
@@ -62,6 +63,29 @@ public struct AttemptQueries {
         SELECT * FROM attempt WHERE lease_until IS NOT NULL AND lease_until < ? ORDER BY lease_until LIMIT ?
         """
 
+    /// Live attempts whose own time is over, the longest first.
+    public func overdue(limit: Int) throws -> [AttemptRow] {
+        try session.rows(Self.overdueSQL, [session.now.milliseconds, limit]).map(AttemptRow.init)
+    }
+
+    static let overdueSQL = """
+        SELECT * FROM attempt WHERE lease_until IS NOT NULL AND deadline_at < ? ORDER BY deadline_at LIMIT ?
+        """
+
+    /// How many leases the agent holds.
+    public func live(agent: ID<Agent>) throws -> Int {
+        let row = try session.row(
+            "SELECT count(*) AS live FROM attempt WHERE agent = ? AND lease_until IS NOT NULL", [agent.description])
+        return row?["live"] ?? 0
+    }
+
+    /// Whether an attempt that writes the asset holds a lease.
+    public func isWritten(environment: String, output: AssetName) throws -> Bool {
+        try session.row(Self.isWrittenSQL, [environment, output.description]) != nil
+    }
+
+    static let isWrittenSQL = "SELECT 1 FROM attempt WHERE environment = ? AND output = ? AND lease_until IS NOT NULL"
+
     /// Prolongs a current lease; a lease never gets shorter by it.
     public func renew(_ id: ID<Attempt>, until: Date) throws {
         try session.change(
@@ -69,10 +93,13 @@ public struct AttemptQueries {
             [until.milliseconds, id.description])
     }
 
-    public func start(_ id: ID<Attempt>, leaseUntil: Date) throws {
+    public func start(_ id: ID<Attempt>, leaseUntil: Date, deadline: Date) throws {
         try session.change(
-            "UPDATE attempt SET state = 'running', started_at = ?, lease_until = ? WHERE id = ? AND state = 'leased'",
-            [session.now.milliseconds, leaseUntil.milliseconds, id.description])
+            """
+            UPDATE attempt SET state = 'running', started_at = ?, lease_until = ?, deadline_at = ?
+            WHERE id = ? AND state = 'leased'
+            """,
+            [session.now.milliseconds, leaseUntil.milliseconds, deadline.milliseconds, id.description])
         try session.requireOneChange("attempt \(id) is not leased")
     }
 
@@ -118,17 +145,35 @@ public struct AttemptQueries {
         try session.row("SELECT 1 FROM attempt WHERE snapshot = ?", [snapshot.description]) != nil
     }
 
-    /// The snapshots that the run's own tasks have published.
-    public func published(in run: ID<Run>) throws -> [AssetName: SnapshotReference] {
-        let rows = try session.rows(
-            """
-            SELECT output, snapshot, snapshot_version, snapshot_location FROM attempt
-            WHERE run = ? AND snapshot IS NOT NULL
-            """, [run.description])
-        return try rows.reduce(into: [:]) { published, row in
-            guard let asset = AssetName(row["output"] as String) else { return }
-            published[asset] = SnapshotReference(
+    /// The snapshot of the asset that the run's own task has published, or reuses.
+    public func published(_ asset: AssetName, in run: ID<Run>) throws -> SnapshotReference? {
+        let row = try session.row(Self.publishedSQL, [run.description, asset.description])
+            ?? session.row(
+                """
+                SELECT a.snapshot, a.snapshot_version, a.snapshot_location FROM task t
+                JOIN attempt a ON a.id = t.reused_attempt
+                WHERE t.run = ? AND t.output = ? AND a.snapshot IS NOT NULL
+                """, [run.description, asset.description])
+        return try row.map { row in
+            SnapshotReference(
                 id: try row.id("snapshot"), version: row["snapshot_version"], location: row["snapshot_location"])
         }
+    }
+
+    static let publishedSQL = """
+        SELECT snapshot, snapshot_version, snapshot_location FROM attempt
+        WHERE run = ? AND output = ? AND snapshot IS NOT NULL
+        """
+
+    /// The accepted attempt at each task of the run that succeeded, by the task's name; where a task
+    /// reuses an earlier one, that.
+    public func succeeded(in run: ID<Run>) throws -> [String: ID<Attempt>] {
+        let rows = try session.rows(
+            """
+            SELECT t.name, coalesce(t.reused_attempt, a.id) AS attempt FROM task t
+            LEFT JOIN attempt a ON a.task = t.id AND a.state = 'succeeded'
+            WHERE t.run = ? AND t.state = 'succeeded'
+            """, [run.description])
+        return try rows.reduce(into: [:]) { $0[$1["name"] as String] = try $1.id("attempt") }
     }
 }

@@ -9,12 +9,15 @@ public struct NewAttempt: Sendable {
     public var number: Int
     public var claim: LeaseClaim
     public var leaseUntil: Date
+    /// When the control plane ends it unless it has started.
+    public var deadline: Date
 
-    public init(id: ID<Attempt>, number: Int, claim: LeaseClaim, leaseUntil: Date) {
+    public init(id: ID<Attempt>, number: Int, claim: LeaseClaim, leaseUntil: Date, deadline: Date) {
         self.id = id
         self.number = number
         self.claim = claim
         self.leaseUntil = leaseUntil
+        self.deadline = deadline
     }
 }
 
@@ -38,6 +41,9 @@ public struct AttemptRow: Sendable {
     public var error: TaskError?
     public var snapshot: SnapshotReference?
     public var cancellationToldAt: Date?
+
+    /// Its end was not reported but decided by the control plane.
+    public var wasTakenBack: Bool { state == .lost || error?.code == TaskError.deadlineExceeded }
 
     public var lifecycle: AttemptLifecycle { AttemptLifecycle(state: state, claim: claim) }
 }

@@ -1,3 +1,4 @@
+public import FlowForgeDomain
 public import FlowForgeProtocol
 internal import Foundation
 internal import GRDB
@@ -9,23 +10,39 @@ extension Session {
 public struct RunQueries {
     let session: Session
 
-    /// Throws ``StoreError/conflict(_:)`` when the idempotency key is taken in the environment.
+    /// `openTasks` of the row is how many tasks are about to be inserted. Throws
+    /// ``StoreError/conflict(_:)`` when the idempotency key is taken in the environment.
     public func insert(_ run: RunRow) throws {
         try session.change(
             """
             INSERT INTO run (id, environment, pool, release, bundle, bundle_version, bundle_digest, flow, state,
-                parameters, variables, idempotency_key, created_by, created_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                parameters, variables, idempotency_key, created_by, created_at, priority, cause, trigger_name,
+                scheduled_for, rerun_of, max_runs, timeout, admitted_at, open_tasks)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 run.id.description, run.environment, run.pool, run.release.description, run.bundle.name,
                 run.bundle.version, run.bundle.digest, run.flow, run.state.rawValue, try jsonText(run.parameters),
                 try jsonText(run.variables), run.idempotencyKey, run.createdBy, run.createdAt.milliseconds,
+                run.priority, run.origin.cause.rawValue, run.origin.trigger,
+                run.origin.scheduledFor?.milliseconds, run.origin.rerunOf?.description, run.maxRuns,
+                run.timeoutSeconds.map { Int64(($0 * 1000).rounded()) }, run.admittedAt?.milliseconds, run.openTasks,
             ])
     }
 
     public func find(_ id: ID<Run>) throws -> RunRow? {
         try session.row("SELECT * FROM run WHERE id = ?", [id.description]).map(RunRow.init)
+    }
+
+    public func state(_ id: ID<Run>) throws -> RunState? {
+        try session.row("SELECT state FROM run WHERE id = ?", [id.description])?.word("state")
+    }
+
+    /// Its tasks that are not final, and those that are and did not succeed.
+    public func taskCounts(_ id: ID<Run>) throws -> (open: Int, unsuccessful: Int) {
+        let row = try session.row("SELECT open_tasks, unsuccessful_tasks FROM run WHERE id = ?", [id.description])
+        guard let row else { throw StoreError.conflict("run \(id) is gone") }
+        return (row["open_tasks"], row["unsuccessful_tasks"])
     }
 
     public func find(environment: String, idempotencyKey: String) throws -> RunRow? {
@@ -52,19 +69,63 @@ public struct RunQueries {
         return "SELECT * FROM run WHERE \(conditions.joined(separator: " AND ")) ORDER BY id DESC LIMIT ?"
     }
 
-    /// Moves a run that is in state `from`; throws ``StoreError/conflict(_:)`` when it is not. Its
-    /// version grows; start and end are stamped.
-    public func move(_ id: ID<Run>, from: RunState, to: RunState) throws {
-        let now = session.now.milliseconds
+    /// Moves a run from `run.state` to where its lifecycle has brought it; throws
+    /// ``StoreError/conflict(_:)`` when it has moved meanwhile. Its version grows; start, deadline and
+    /// end are stamped.
+    public func move(_ run: RunRow, to lifecycle: RunLifecycle) throws {
         try session.change(
             """
             UPDATE run SET state = ?1, version = version + 1,
                 started_at = CASE WHEN ?1 = 'running' THEN coalesce(started_at, ?2) ELSE started_at END,
-                finished_at = CASE WHEN ?1 IN ('succeeded', 'failed', 'cancelled') THEN ?2 END
+                deadline_at = CASE WHEN ?1 = 'running' THEN coalesce(deadline_at, ?2 + timeout) ELSE deadline_at END,
+                finished_at = CASE WHEN ?1 IN ('succeeded', 'failed', 'cancelled') THEN ?2 END,
+                end_reason = ?5
             WHERE id = ?3 AND state = ?4
             """,
-            [to.rawValue, now, id.description, from.rawValue])
-        try session.requireOneChange("run \(id) is no longer \(from.rawValue)")
+            [
+                lifecycle.state.rawValue, session.now.milliseconds, run.id.description, run.state.rawValue,
+                lifecycle.endReason?.rawValue,
+            ])
+        try session.requireOneChange("run \(run.id) is no longer \(run.state.rawValue)")
+    }
+
+    /// Running ones whose time is over, the longest first.
+    public func overdue(limit: Int) throws -> [RunRow] {
+        try session.rows(Self.overdueSQL, [session.now.milliseconds, limit]).map(RunRow.init)
+    }
+
+    static let overdueSQL = """
+        SELECT * FROM run INDEXED BY run_by_deadline
+        WHERE deadline_at IS NOT NULL AND finished_at IS NULL AND deadline_at < ? AND state IN ('queued', 'running')
+        ORDER BY deadline_at LIMIT ?
+        """
+
+    /// Runs of the flow that go on or may go on.
+    public func admitted(_ flow: FlowReference) throws -> Int {
+        let row = try session.row(
+            """
+            SELECT count(*) AS runs FROM run WHERE environment = ? AND bundle = ? AND flow = ?
+                AND finished_at IS NULL AND admitted_at IS NOT NULL
+            """, [flow.environment, flow.bundle, flow.flow])
+        return row?["runs"] ?? 0
+    }
+
+    /// The run of the flow that may go on next: the most important, of equals the oldest.
+    public func nextToAdmit(_ flow: FlowReference) throws -> RunRow? {
+        try session.row(
+            """
+            SELECT * FROM run WHERE environment = ? AND bundle = ? AND flow = ?
+                AND finished_at IS NULL AND admitted_at IS NULL AND state = 'queued'
+            ORDER BY priority DESC, id LIMIT 1
+            """, [flow.environment, flow.bundle, flow.flow]
+        ).map(RunRow.init)
+    }
+
+    public func admit(_ id: ID<Run>) throws {
+        try session.change(
+            "UPDATE run SET admitted_at = ?, version = version + 1 WHERE id = ? AND admitted_at IS NULL",
+            [session.now.milliseconds, id.description])
+        try session.requireOneChange("run \(id) has been admitted")
     }
 
     /// Says that something of the run changed, for those who wait for a newer version of it.

@@ -11,12 +11,18 @@ public struct NewTask: Sendable {
     public var inputs: [AssetName]
     public var output: AssetName?
     public var retry: RetryPolicy
+    /// What one attempt may take.
+    public var timeoutSeconds: Double
+    /// Units that an attempt takes from limits beside its pool's.
+    public var limits: [LimitKey: Int]
     /// Names of tasks of the same run, stored before this one.
     public var dependsOn: [String]
+    /// The attempt of an earlier run whose result stands for this task, which is `succeeded` then.
+    public var reuses: ID<Attempt>?
 
     public init(
         name: String, layer: Layer, engine: String, inputs: [AssetName], output: AssetName?, retry: RetryPolicy,
-        dependsOn: [String]
+        timeoutSeconds: Double = 3600, limits: [LimitKey: Int] = [:], dependsOn: [String], reuses: ID<Attempt>? = nil
     ) {
         self.name = name
         self.layer = layer
@@ -24,7 +30,10 @@ public struct NewTask: Sendable {
         self.inputs = inputs
         self.output = output
         self.retry = retry
+        self.timeoutSeconds = timeoutSeconds
+        self.limits = limits
         self.dependsOn = dependsOn
+        self.reuses = reuses
     }
 }
 
@@ -39,9 +48,17 @@ public struct TaskRow: Sendable {
     public var inputs: [AssetName]
     public var output: AssetName?
     public var retry: RetryPolicy
+    public var timeoutSeconds: Double
+    public var priority: Int
+    public var limits: [LimitKey: Int]
     public var state: TaskState
-    /// When it may be claimed; present exactly while it is ready.
+    /// Since when it is ready, or until when a retry is delayed; present exactly while it is ready.
     public var readyAt: Date?
+    /// What it waits for although it is ready.
+    public var parkedOn: Parking?
+    /// Direct dependencies that have not succeeded yet.
+    public var openUpstream: Int
+    public var reusedAttempt: ID<Attempt>?
     /// How many attempts were made.
     public var attempts: Int
     public var failures: Int
@@ -52,14 +69,59 @@ public struct TaskRow: Sendable {
 
 extension TaskRow {
     init(_ row: Row) throws {
-        let retryDelay: Int64 = row["retry_delay"]
+        let (retryDelay, retryLongest, timeout): (Int64, Int64, Int64) = (
+            row["retry_delay"], row["retry_longest"], row["timeout"]
+        )
         let output: String? = row["output"]
         self.init(
             id: row["id"], run: try row.id("run"), name: row["name"], environment: row["environment"],
             pool: row["pool"], layer: try row.word("layer"), engine: row["engine"],
             inputs: try row.json([AssetName].self, "inputs"), output: output.flatMap { AssetName($0) },
-            retry: RetryPolicy(retries: row["retries"], delaySeconds: Double(retryDelay) / 1000),
-            state: try row.word("state"), readyAt: row.date("ready_at"), attempts: row["attempts"],
+            retry: RetryPolicy(
+                retries: row["retries"], delaySeconds: Double(retryDelay) / 1000, backoff: row["retry_backoff"],
+                jitter: row["retry_jitter"], longestDelaySeconds: Double(retryLongest) / 1000),
+            timeoutSeconds: Double(timeout) / 1000, priority: row["priority"],
+            limits: try row.optionalJSON([LimitKey: Int].self, "limits") ?? [:], state: try row.word("state"),
+            readyAt: row.date("ready_at"), parkedOn: (row["parked_on"] as String?).map(Parking.init(text:)),
+            openUpstream: row["open_upstream"], reusedAttempt: try row.optionalID("reused_attempt"), attempts: row["attempts"],
             failures: row["failures"], losses: row["losses"])
+    }
+}
+
+/// What a ready task waits for before it can be claimed.
+public enum Parking: Hashable, Sendable {
+    /// Its `readyAt`.
+    case delay
+    /// Another attempt that writes the same asset.
+    case output(environment: String, AssetName)
+    /// Its flow is paused.
+    case flow(FlowReference)
+    case limit(LimitKey)
+
+    var text: String {
+        switch self {
+        case .delay: "delay"
+        case .output(let environment, let asset): "output:\(environment)/\(asset)"
+        case .flow(let flow): "flow:\(flow.environment)/\(flow.bundle)/\(flow.flow)"
+        case .limit(let key): key.description
+        }
+    }
+
+    /// Text that no case made is read as a limit that nobody holds.
+    init(text: String) {
+        let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
+        let names = parts.last.map { $0.split(separator: "/").map(String.init) } ?? []
+        switch parts.first {
+        case "delay": self = .delay
+        case "output" where names.count == 2:
+            if let asset = AssetName(names[1]) {
+                self = .output(environment: names[0], asset)
+            } else {
+                self = .limit(.resource(text))
+            }
+        case "flow" where names.count == 3:
+            self = .flow(FlowReference(environment: names[0], bundle: names[1], flow: names[2]))
+        default: self = .limit(LimitKey(text) ?? .resource(text))
+        }
     }
 }

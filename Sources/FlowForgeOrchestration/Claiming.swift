@@ -1,0 +1,77 @@
+internal import FlowForgeDomain
+internal import FlowForgeProtocol
+internal import FlowForgeStore
+internal import Foundation
+
+/// Hands ready tasks to an agent, in one transaction.
+struct Claiming {
+    let session: Session
+    let agent: AgentIdentity
+    let settings: OrchestrationSettings
+    var wakes = Wakes()
+
+    init(session: Session, agent: AgentIdentity, settings: OrchestrationSettings) {
+        self.session = session
+        self.agent = agent
+        self.settings = settings
+    }
+
+    /// How many tasks the agent can start now, by what it says and what it has been given.
+    func capacity(_ offer: AgentAPI.WorkOffer) throws -> Int {
+        let free = try offer.slots - offer.lostSlots - session.attempts.live(agent: agent.id)
+        return max(0, min(free, Dispatcher.mostAssignments))
+    }
+
+    /// Up to so many, each under a lease of its own.
+    mutating func claim(upTo count: Int, engines: [String]) throws -> [AgentAPI.Assignment] {
+        var assignments: [AgentAPI.Assignment] = []
+        var queue = TaskQueue(session: session)
+        while assignments.count < count, let (task, run) = try queue.next(pool: agent.pool, engines: engines) {
+            assignments.append(try claim(task, of: run))
+        }
+        wakes.merge(queue.wakes)
+        return assignments
+    }
+
+    private mutating func claim(_ task: TaskRow, of run: RunRow) throws -> AgentAPI.Assignment {
+        var lifecycle = task.lifecycle
+        guard lifecycle.claimed() else { throw StoreError.conflict("task \(task.name) is not ready") }
+        try session.tasks.move(task, to: lifecycle)
+        let attempt = NewAttempt(
+            id: .make(at: session.now), number: task.attempts + 1,
+            claim: LeaseClaim(
+                lease: .make(at: session.now), fencing: try session.attempts.nextFencing(pool: agent.pool),
+                agent: agent.id),
+            leaseUntil: session.now + settings.startLease, deadline: session.now + settings.startDeadline)
+        try session.attempts.insert(attempt, at: task)
+        for (key, units) in task.allLimits.sorted(by: { $0.key < $1.key }) where try session.limits.find(key) != nil {
+            try session.limits.take([key: units], for: attempt.id)
+        }
+        try session.audit.append(
+            actor: agent.actor, action: "attempt.claim", subject: attempt.id.description,
+            detail: [
+                "run": .string(run.id.description), "task": .string(task.name),
+                "fencing": .integer(attempt.claim.fencing),
+            ])
+        wakes.runs.insert(run.id)
+        return try assignment(attempt, task: task, run: run)
+    }
+
+    private func assignment(_ attempt: NewAttempt, task: TaskRow, run: RunRow) throws -> AgentAPI.Assignment {
+        // What this run itself has made comes first: another run may have published since.
+        var inputs: [AssetName: SnapshotReference] = [:]
+        for asset in task.inputs {
+            inputs[asset] =
+                try session.attempts.published(asset, in: run.id)
+                ?? session.publications.current(environment: run.environment, asset: asset)
+        }
+        return AgentAPI.Assignment(
+            attempt: attempt.id, number: attempt.number, lease: attempt.claim.lease, fencing: attempt.claim.fencing,
+            leaseSeconds: settings.startLease.seconds, run: run.id, environment: run.environment, bundle: run.bundle,
+            flow: run.flow, task: task.name, parameters: run.parameters, variables: run.variables, inputs: inputs,
+            base: try task.output.flatMap {
+                try session.publications.current(environment: run.environment, asset: $0)
+            },
+            runTime: run.createdAt)
+    }
+}

@@ -1,0 +1,85 @@
+public import FlowForgeDomain
+public import FlowForgeProtocol
+public import Foundation
+internal import GRDB
+
+extension Session {
+    public var limits: LimitQueries { LimitQueries(session: self) }
+}
+
+/// How much may go on at once, and who takes from it. What an attempt takes is given back with its
+/// lease, by the database itself.
+public struct LimitQueries {
+    let session: Session
+
+    public struct Limit: Hashable, Sendable {
+        public var key: LimitKey
+        public var slots: Int
+        public var used: Int
+        public var setAt: Date
+        public var setBy: String
+    }
+
+    /// Attempts that go on already take from a new limit too.
+    public func set(_ key: LimitKey, slots: Int, by: String) throws {
+        if try find(key) == nil { try takeForLive(key) }
+        try session.change(
+            """
+            INSERT INTO concurrency_limit (key, slots, set_at, set_by) VALUES (?, ?, ?, ?)
+            ON CONFLICT (key) DO UPDATE SET slots = excluded.slots, set_at = excluded.set_at, set_by = excluded.set_by
+            """, [key.description, slots, session.now.milliseconds, by])
+    }
+
+    private func takeForLive(_ key: LimitKey) throws {
+        let pool = key.description.hasPrefix("pool:") ? String(key.description.dropFirst(5)) : nil
+        try session.change(
+            """
+            INSERT OR IGNORE INTO limit_holder (key, attempt, units)
+            SELECT ?1, a.id, CASE WHEN t.pool = ?2 THEN 1 ELSE json_extract(t.limits, '$."' || ?1 || '"') END
+            FROM attempt a JOIN task t ON t.id = a.task
+            WHERE a.lease_until IS NOT NULL AND (t.pool = ?2 OR json_extract(t.limits, '$."' || ?1 || '"') > 0)
+            """, [key.description, pool])
+    }
+
+    /// Whether there was one.
+    public func remove(_ key: LimitKey) throws -> Bool {
+        try session.change("DELETE FROM limit_holder WHERE key = ?", [key.description])
+        return try session.change("DELETE FROM concurrency_limit WHERE key = ?", [key.description]) > 0
+    }
+
+    public func find(_ key: LimitKey) throws -> Limit? {
+        try session.row("\(Self.selectSQL) WHERE l.key = ?", [key.description]).map(Self.limit)
+    }
+
+    /// By key.
+    public func list() throws -> [Limit] { try session.rows("\(Self.selectSQL) ORDER BY l.key").map(Self.limit) }
+
+    private static let selectSQL = """
+        SELECT l.*, (SELECT coalesce(sum(units), 0) FROM limit_holder h WHERE h.key = l.key) AS used
+        FROM concurrency_limit l
+        """
+
+    private static func limit(_ row: Row) throws -> Limit {
+        guard let key = LimitKey(row["key"] as String) else { throw StoreError.corrupt("a limit has no name") }
+        return Limit(
+            key: key, slots: row["slots"], used: row["used"], setAt: Date(milliseconds: row["set_at"]),
+            setBy: row["set_by"])
+    }
+
+    /// How many more units may be taken; `nil` where nothing limits. Below 0 after a limit was lowered.
+    public func free(_ key: LimitKey) throws -> Int? { try find(key).map { $0.slots - $0.used } }
+
+    /// Takes units for a live attempt, of limits that there are.
+    public func take(_ units: [LimitKey: Int], for attempt: ID<Attempt>) throws {
+        for (key, count) in units.sorted(by: { $0.key < $1.key }) {
+            try session.change(
+                "INSERT INTO limit_holder (key, attempt, units) VALUES (?, ?, ?)",
+                [key.description, attempt.description, count])
+        }
+    }
+}
+
+extension TaskRow {
+    /// Everything that an attempt at it takes from, its pool first.
+    public var allLimits: [LimitKey: Int] { limits.merging([.pool(pool): 1]) { $0 + $1 } }
+}

@@ -1,0 +1,84 @@
+public import Foundation
+internal import GRDB
+
+/// So many tasks of one engine that a pool's agents can claim.
+public struct ReadyTasks: Hashable, Sendable {
+    public var pool: String
+    public var engine: String
+    public var count: Int
+    public init(pool: String, engine: String, count: Int) {
+        self.pool = pool
+        self.engine = engine
+        self.count = count
+    }
+}
+
+extension TaskQueries {
+    /// The task for one of `engines` that is to be had next: the most important, of equals the one
+    /// that has been ready longest. What it may still have to wait for is not looked at.
+    public func nextClaimable(pool: String, engines: [String]) throws -> TaskRow? {
+        var best: TaskRow?
+        for engine in engines {
+            guard let row = try session.row(Self.nextClaimableSQL, [pool, engine]) else { continue }
+            let task = try TaskRow(row)
+            if best.map({ Self.precedes(task, $0) }) ?? true { best = task }
+        }
+        return best
+    }
+
+    static let nextClaimableSQL = """
+        SELECT * FROM task WHERE state = 'ready' AND parked_on IS NULL AND pool = ? AND engine = ?
+        ORDER BY priority DESC, ready_at, id LIMIT 1
+        """
+
+    private static func precedes(_ one: TaskRow, _ other: TaskRow) -> Bool {
+        if one.priority != other.priority { return one.priority > other.priority }
+        let (since, otherSince) = (one.readyAt ?? .distantPast, other.readyAt ?? .distantPast)
+        return since == otherSince ? one.id < other.id : since < otherSince
+    }
+
+    /// Takes a ready task out of the queue until what it waits for puts it back.
+    public func park(_ task: TaskRow, on parking: Parking) throws {
+        try session.change(
+            "UPDATE task SET parked_on = ? WHERE id = ? AND state = 'ready'", [parking.text, task.id])
+    }
+
+    /// Puts up to `limit` of the tasks that wait for `parking` back, the next ones first.
+    public func unpark(_ parking: Parking, limit: Int = .max) throws -> [ReadyTasks] {
+        try unparked(
+            """
+            UPDATE task SET parked_on = NULL WHERE id IN
+                (SELECT id FROM task WHERE parked_on = ?1 ORDER BY priority DESC, ready_at, id LIMIT ?2)
+            RETURNING pool, engine
+            """, [parking.text, limit])
+    }
+
+    /// Puts tasks back whose delay is over.
+    public func unparkDue() throws -> [ReadyTasks] { try unparked(Self.unparkDueSQL, [session.now.milliseconds]) }
+
+    static let unparkDueSQL = """
+        UPDATE task SET parked_on = NULL WHERE id IN 
+            (SELECT id FROM task INDEXED BY task_delayed WHERE parked_on = 'delay' AND ready_at <= ?)
+        RETURNING pool, engine
+        """
+
+    /// When the next delay is over.
+    public func nextDue() throws -> Date? {
+        try session.row("SELECT min(ready_at) AS due FROM task INDEXED BY task_delayed WHERE parked_on = 'delay'")?.date("due")
+    }
+
+    /// Everything that ready tasks wait for, each once, without delays.
+    public func parkings() throws -> [Parking] {
+        try session.rows("SELECT DISTINCT parked_on FROM task WHERE parked_on IS NOT NULL AND parked_on <> 'delay'")
+            .map { Parking(text: $0["parked_on"]) }
+    }
+
+    private func unparked(_ sql: String, _ arguments: StatementArguments) throws -> [ReadyTasks] {
+        var counts: [ReadyTasks: Int] = [:]
+        for row in try session.rows(sql, arguments) {
+            counts[ReadyTasks(pool: row["pool"], engine: row["engine"], count: 1), default: 0] += 1
+        }
+        return counts.map { ReadyTasks(pool: $0.key.pool, engine: $0.key.engine, count: $0.value) }
+            .sorted { ($0.pool, $0.engine) < ($1.pool, $1.engine) }
+    }
+}
