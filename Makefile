@@ -5,7 +5,7 @@ build_tests := swift build --build-tests --explicit-target-dependency-import-che
 run_tests := swift test --skip-build --experimental-maximum-parallelization-width 4
 formatted := Package.swift Sources Tests
 
-.PHONY: help demo test check lint format build tools tools-demo bench release clean
+.PHONY: help demo test faults check lint format build tools tools-demo bench release clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ demo: tools-demo ## the medallion run on real data, from nothing; Ctrl-C ends ev
 	@Examples/demo
 
 test: tools check ## set up, then everything that CI checks
+
+faults: tools build ## the fault suites for longer, and how many faults of each kind were injected and survived
+	@.ci/faults
 
 check: lint build ## format lint, strict build, all tests (needs `make tools` once)
 	$(run_tests)
