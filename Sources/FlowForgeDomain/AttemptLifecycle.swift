@@ -17,7 +17,7 @@ public struct LeaseClaim: Hashable, Sendable {
 ///
 ///     claim ──▶ leased ──started──▶ running
 ///                 │                   │
-///                 ├──── finished ─────┤──▶ succeeded │ failed │ timedOut │ cancelled
+///                 ├──── finished ─────┤──▶ succeeded │ failed │ timedOut │ cancelled │ lost
 ///                 └── lease lapsed ───┘──▶ lost
 ///
 /// A final state never changes, so there is one accepted completion at most, and whoever comes later
@@ -57,6 +57,7 @@ public struct AttemptLifecycle: Hashable, Sendable {
             case .failed, .unknown: .failed
             case .timedOut: .timedOut
             case .cancelled: .cancelled
+            case .lost: .lost
             }
         return .moved
     }

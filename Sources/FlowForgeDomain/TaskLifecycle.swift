@@ -79,8 +79,8 @@ public struct TaskLifecycle: Hashable, Sendable {
             return .finish(.succeeded)
         case .reported(.cancelled, _) where isCancelling:
             return .finish(.cancelled)
-        case .reported(.cancelled, _), .lost:
-            // An agent that cancels of its own accord (it shuts down) is as good as lost.
+        case .reported(.cancelled, _), .reported(.lost, _), .lost:
+            // An agent that cancels of its own accord (it shuts down), or that was restarted, is as good as lost.
             if isCancelling { return .finish(.cancelled) }
             losses += 1
             return losses > toleratedLosses ? .failLost : .requeue(afterSeconds: 0)

@@ -25,6 +25,8 @@ public struct ErrorCode: RawRepresentable, Hashable, Sendable, Codable, Expressi
     public static let certificateRevoked: Self = "certificate_revoked"
     public static let certificateUnknown: Self = "certificate_unknown"
     public static let agentRevoked: Self = "agent_revoked"
+    /// Two processes use one agent's identity; this is the older one.
+    public static let agentCloned: Self = "agent_cloned"
     public static let invalidCSR: Self = "invalid_csr"
     // Work
     public static let staleLease: Self = "stale_lease"

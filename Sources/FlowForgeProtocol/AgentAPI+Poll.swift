@@ -18,11 +18,17 @@ extension AgentAPI {
         /// control plane has heard of a slot that is free again; `freeSlots` is what there was when it
         /// left, for control planes of version 1.
         public var offer: WorkOffer?
+        /// Made at each start of the agent, so that two machines with one identity are told apart. Absent
+        /// from agents that are older than the field, as is `sequence`.
+        public var process: ID<AgentProcess>?
+        /// Grows with every poll of the process.
+        public var sequence: Int64?
 
         public init(
             protocolVersion: Int = ProtocolVersion.current, agentVersion: String = FlowForgeVersion.current,
             freeSlots: Int, slots: Int, engines: [EngineOffer], labels: [String: String] = [:],
-            leases: [HeldLease] = [], waitSeconds: Double = 25, offer: WorkOffer? = nil
+            leases: [HeldLease] = [], waitSeconds: Double = 25, offer: WorkOffer? = nil,
+            process: ID<AgentProcess>? = nil, sequence: Int64? = nil
         ) {
             self.protocolVersion = protocolVersion
             self.agentVersion = agentVersion
@@ -33,6 +39,8 @@ extension AgentAPI {
             self.leases = leases
             self.waitSeconds = waitSeconds
             self.offer = offer
+            self.process = process
+            self.sequence = sequence
         }
     }
 

@@ -13,10 +13,15 @@ extension AgentAPI {
         /// Present when the agent would take on new work in the place of what the events say has
         /// finished; the answer may then bring it.
         public var offer: WorkOffer?
-        public init(spool: ID<Spool>, events: [ReportEvent], offer: WorkOffer? = nil) {
+        /// See ``PollRequest/process``.
+        public var process: ID<AgentProcess>?
+        public init(
+            spool: ID<Spool>, events: [ReportEvent], offer: WorkOffer? = nil, process: ID<AgentProcess>? = nil
+        ) {
             self.spool = spool
             self.events = events
             self.offer = offer
+            self.process = process
         }
     }
 

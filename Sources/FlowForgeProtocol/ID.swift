@@ -15,6 +15,8 @@ public enum Release: Identified { public static let prefix = "rel" }
 public enum Principal: Identified { public static let prefix = "prn" }
 public enum JoinToken: Identified { public static let prefix = "jtk" }
 public enum Snapshot: Identified { public static let prefix = "snp" }
+/// One start of an agent's program.
+public enum AgentProcess: Identified { public static let prefix = "prc" }
 public enum Spool: Identified { public static let prefix = "spl" }
 
 /// A typed identifier: `<prefix>_<26 characters>`, the characters being the Crockford base32 form

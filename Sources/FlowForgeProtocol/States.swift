@@ -36,9 +36,10 @@ public enum AttemptState: String, WireEnum {
     public var isFinal: Bool { ![.leased, .running, .unknown].contains(self) }
 }
 
-/// How an agent says that an attempt ended.
+/// How an agent says that an attempt ended. `lost`: it died with the agent, which has found out at its
+/// next start; a control plane that does not know the word counts a failure.
 public enum Outcome: String, WireEnum {
-    case succeeded, failed, timedOut, cancelled
+    case succeeded, failed, timedOut, cancelled, lost
     case unknown
 }
 

@@ -29,7 +29,7 @@ public enum LinkError: Error, Sendable, CustomStringConvertible {
         case .certificateExpired: true
         case .refused(let error, _):
             [
-                .agentRevoked, .certificateRevoked, .certificateExpired, .certificateUnknown, .certificateRequired,
+                .agentRevoked, .agentCloned, .certificateRevoked, .certificateExpired, .certificateUnknown, .certificateRequired,
             ].contains(error.code)
         case .unreachable, .timedOut, .unreadable: false
         }

@@ -32,6 +32,7 @@ struct AgentLoop: Service, ReportListener {
     private final class Shared: Sendable {
         struct State {
             var board: AttemptBoard
+            var polls: Int64 = 0
             var signals: [ID<Attempt>: EndSignal] = [:]
             var skewWarned = false
         }
@@ -111,11 +112,13 @@ struct AgentLoop: Service, ReportListener {
         shared.wake.clear()
         let sent = ContinuousClock.now
         let request = shared.state.withLock { state in
-            AgentAPI.PollRequest(
+            state.polls += 1
+            return AgentAPI.PollRequest(
                 freeSlots: state.board.freeSlots, slots: settings.slots, engines: engines, labels: settings.labels,
                 leases: state.board.leases,
                 // The first answer says that the agent is up, so it is not waited for.
-                waitSeconds: isFirst ? 0 : state.board.pollWait(at: sent))
+                waitSeconds: isFirst ? 0 : state.board.pollWait(at: sent), process: context.spool.process,
+                sequence: state.polls)
         }
         return try await withThrowingTaskGroup(of: AgentAPI.PollResponse?.self) { group in
             group.addTask { try await controlPlane.poll(request) }
@@ -213,9 +216,9 @@ struct AgentLoop: Service, ReportListener {
         if let finding = context.journal.finding { logger.error("journal set aside", metadata: ["reason": "\(finding)"]) }
         for held in context.journal.leftovers {
             let error = TaskError(
-                code: "agent_restarted", message: "the agent stopped while the task ran", hint: "see the agent's own log",
+                code: "agent_restarted", message: "the agent died while the task ran", hint: "see the agent's own log",
                 retryable: true)
-            let finished = AgentAPI.Finished(outcome: .failed, metrics: TaskMetrics(), error: error)
+            let finished = AgentAPI.Finished(outcome: .lost, metrics: TaskMetrics(), error: error)
             try await context.spool.append(EventDraft(at: context.now(), held: held, body: .finished(finished)))
             try context.journal.remove(held.attempt)
             logger.warning("an attempt died with the agent's last run", metadata: ["attempt": "\(held.attempt)"])

@@ -165,6 +165,8 @@ public enum AgentFault: Error, CustomStringConvertible {
             "the agent's certificate has expired; run flowforge-agent join again with a new token (it keeps its id)"
         case .refused(.refused(let error, _)) where error.code == .agentRevoked || error.code == .certificateRevoked:
             "the control plane has revoked this agent; to use the machine again, join with --force and a new token"
+        case .refused(.refused(let error, _)) where error.code == .agentCloned:
+            "another machine uses this agent's identity, and started later; if this machine is a copy, join it as an agent of its own with --force and a new token; if the other one is, do that there, then start this one again"
         case .refused(let error): "the control plane refuses this agent: \(error)"
         }
     }

@@ -16,6 +16,8 @@ public final class EventSpool: Sendable {
     private let arrival = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
     /// What was found wrong when the spool was opened, one line each.
     public let findings: [String]
+    /// This start of the agent, as polls and reports name it.
+    let process: ID<AgentProcess>
 
     private struct Append {
         var draft: EventDraft
@@ -30,6 +32,7 @@ public final class EventSpool: Sendable {
 
     public init(folder: URL, limits: SpoolLimits = SpoolLimits()) throws {
         let disk = try SpoolDisk(root: folder, limits: limits)
+        process = disk.process
         findings = disk.findings
         self.disk = Mutex(disk)
     }

@@ -23,6 +23,8 @@ final class SpoolDisk {
 
     let root: URL
     let limits: SpoolLimits
+    /// Who sends its events.
+    let process = ID<AgentProcess>.make()
     private(set) var spool: ID<Spool>
     /// Oldest first, never empty; the last one is written to.
     var segments: [Segment]
@@ -138,7 +140,7 @@ final class SpoolDisk {
         }
         guard number > start else { return nil }
         sent = next
-        body.append(Data("],\"spool\":\"\(spool)\"}".utf8))
+        body.append(Data("],\"process\":\"\(process)\",\"spool\":\"\(spool)\"}".utf8))
         return (SpoolBatch(first: start, last: number - 1), body)
     }
 

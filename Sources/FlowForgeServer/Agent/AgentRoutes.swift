@@ -23,6 +23,7 @@ enum AgentRoutes {
             let identity = try context.identity
             let message = try await request.json(AgentAPI.PollRequest.self)
             try AgentJoining.check(protocolVersion: message.protocolVersion)
+            try await services.processes.admit(message, from: identity)
             let response = try await Connection.cancellingWhenClosed {
                 try await services.dispatcher.poll(message, from: identity)
             }
@@ -31,6 +32,7 @@ enum AgentRoutes {
         agents.post("report") { request, context in
             let identity = try context.identity
             let message = try await request.json(AgentAPI.ReportRequest.self)
+            try await services.processes.admit(message, from: identity)
             return try Response.json(try await services.reports.accept(message, from: identity))
         }
         agents.get("blobs/{digest}") { request, context in

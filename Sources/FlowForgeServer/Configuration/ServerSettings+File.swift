@@ -54,8 +54,8 @@ extension ServerSettings {
         }
         if let leases = top.mapping("leases", keys: ["start", "held"]) {
             if let seconds = leases.duration("start", in: 1...600) { settings.orchestration.startLease = .seconds(seconds) }
-            // Polls, which renew it, are up to 25 s apart.
-            if let seconds = leases.duration("held", in: 40...3600) { settings.orchestration.lease = .seconds(seconds) }
+            // Agents that hold a lease poll three times while it lasts.
+            if let seconds = leases.duration("held", in: 5...3600) { settings.orchestration.lease = .seconds(seconds) }
         }
         return settings
     }

@@ -19,6 +19,7 @@ final class ControlPlaneServices: Sendable {
     let joinTokens: JoinTokens
     let joining: AgentJoining
     let agents: AgentRegistry
+    let processes: AgentProcesses
     let bundles: BundleRegistry
     let environments: Environments
     let deployments: Deployments
@@ -52,6 +53,7 @@ final class ControlPlaneServices: Sendable {
         agents = AgentRegistry(
             store: store, trustDomain: authority.trustDomain, settings: fleet, refusals: refusals,
             standingChanged: { wakeUps.wake(agent: $0) })
+        processes = AgentProcesses(store: store, refusals: refusals)
         bundles = try BundleRegistry(store: store, folder: bundleFolder, logger: logger)
         environments = Environments(store: store)
         deployments = Deployments(store: store)

@@ -11,7 +11,7 @@ enum ErrorStatus {
         case .invalidRequest, .invalidCSR, .protocolVersion: .badRequest
         case .unauthenticated, .certificateRequired: .unauthorized
         case .forbidden, .tokenUnknown, .tokenUsed, .tokenExpired, .tokenPool, .certificateExpired, .certificateRevoked,
-            .certificateUnknown, .agentRevoked:
+            .certificateUnknown, .agentRevoked, .agentCloned:
             .forbidden
         case .notFound: .notFound
         case .requestTimeout: .requestTimeout
