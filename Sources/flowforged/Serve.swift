@@ -1,5 +1,6 @@
 import ArgumentParser
 import FlowForgeServer
+import FlowForgeStore
 import Foundation
 import Logging
 import ServiceLifecycle
@@ -25,7 +26,7 @@ struct Serve: AsyncParsableCommand {
             let settings = try ServerSettings(file: URL(filePath: config))
             if check { return }
             let logger = Self.logger(settings)
-            let controlPlane = try ControlPlane(settings: settings, logger: logger)
+            let controlPlane = try ControlPlane(settings: settings, storeOptions: .live, logger: logger)
             try await Self.group(controlPlane, logger).run()
             logger.info("stopped")
         } catch {

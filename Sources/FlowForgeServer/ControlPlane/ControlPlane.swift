@@ -32,6 +32,12 @@ public final class ControlPlane: Sendable {
         let authority = try folder.authority()
         caFingerprint = authority.fingerprint
         certificates = try ListenerCertificates(settings: settings, folder: folder, authority: authority, logger: logger)
+        var storeOptions = storeOptions
+        storeOptions.clockStepped = { seconds in
+            logger.warning(
+                "the machine's clock was set; leases, delays and offers were moved by as much",
+                metadata: ["seconds": "\((seconds * 1000).rounded() / 1000)"])
+        }
         store = try Store(path: folder.database.path, options: storeOptions)
         var fleet = FleetSettings(agentURL: settings.agentURL)
         fleet.certificateLifetime = settings.agentCertificateLifetime

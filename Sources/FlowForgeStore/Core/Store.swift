@@ -20,10 +20,27 @@ public final class Store: Sendable {
         public var largestQueue = 16_384
         /// Seconds that a write waits for another process that holds the database.
         public var busyTimeout = 5.0
+        /// The wall clock.
         public var now: @Sendable () -> Date = { Date() }
+        /// Seconds of a clock that nobody sets. With it stored deadlines follow the wall clock when it is
+        /// set (``WallClockWatch``); without it `now` is taken as it is.
+        public var steady: (@Sendable () -> Double)?
+        /// Called after the deadlines were moved, with the seconds by which the wall clock was set.
+        public var clockStepped: @Sendable (Double) -> Void = { _ in }
         /// Called at each point of each transaction; what it throws takes the transaction's place.
         public var fault: (@Sendable (FaultPoint) throws -> Void)?
         public init() {}
+
+        /// The machine's clocks: what a daemon uses.
+        public static var live: Options {
+            var options = Options()
+            let start = ContinuousClock.now
+            options.steady = {
+                let (seconds, attoseconds) = (ContinuousClock.now - start).components
+                return Double(seconds) + Double(attoseconds) / 1e18
+            }
+            return options
+        }
     }
 
     private struct PendingWrite: Sendable {
@@ -56,6 +73,7 @@ public final class Store: Sendable {
     private let pool: DatabasePool
     private let options: Options
     private let queue = Mutex(Queue())
+    private let watch: Mutex<WallClockWatch>
 
     /// Opens the database at `path`, making it if it is not there, and brings its schema up to date.
     /// Throws ``StoreError/newerDatabase`` for one that a newer FlowForge has written.
@@ -65,6 +83,7 @@ public final class Store: Sendable {
         configuration.busyMode = .timeout(options.busyTimeout)
         configuration.foreignKeysEnabled = true
         self.options = options
+        watch = Mutex(WallClockWatch(wall: options.now(), steady: options.steady?() ?? 0))
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
             // GRDB sets `synchronous=NORMAL` on the writer when it switches to WAL, after its
@@ -80,7 +99,9 @@ public final class Store: Sendable {
 
     /// Reads from one consistent snapshot, beside writers.
     public func read<T: Sendable>(_ body: @Sendable @escaping (Session) throws -> T) async throws -> T {
-        let now = options.now()
+        let (now, step) = time()
+        // A transaction adopts it; if nobody else begins one, this does.
+        if step != nil { enqueue(PendingWrite(run: { _ in }, finish: { _ in })) }
         do {
             return try await pool.read { db in try body(Session(db: db, now: now)) }
         } catch {
@@ -146,9 +167,12 @@ public final class Store: Sendable {
     private func commit(_ group: [PendingWrite], _ db: Database) {
         var errors = [(any Error)?](repeating: nil, count: group.count)
         var wakeUps: [@Sendable () -> Void] = []
-        let now = options.now()
+        let (before, step) = time()
+        // The whole group is of the new time, everything before it of the old.
+        let now = step.map { before.addingTimeInterval($0.seconds) } ?? before
         do {
             try db.inTransaction(.immediate) {
+                if let step { try Session(db: db, now: now).deadlines.follow(step) }
                 for (index, pending) in group.enumerated() {
                     let session = Session(db: db, now: now)
                     do {
@@ -172,6 +196,10 @@ public final class Store: Sendable {
             for pending in group { pending.finish(error) }
             return
         }
+        if let step {
+            watch.withLock { $0.adopt(step) }
+            options.clockStepped(step.seconds)
+        }
         let failed = errors.count { $0 != nil }
         queue.withLock { queue in
             queue.counts.commits += 1
@@ -186,7 +214,14 @@ public final class Store: Sendable {
     }
 
     /// The store's clock, which is every operation's.
-    public func now() -> Date { options.now() }
+    public func now() -> Date { time().now }
+
+    /// The time, and the step of the wall clock that is still to be adopted.
+    private func time() -> (now: Date, step: WallClockWatch.Step?) {
+        let wall = options.now()
+        guard let steady = options.steady?() else { return (wall, nil) }
+        return watch.withLock { ($0.now(wall: wall, steady: steady), $0.step(wall: wall, steady: steady)) }
+    }
 
     /// Writes that wait for the writer at the moment; those that it is busy with are not counted.
     public var waitingWrites: Int { queue.withLock { $0.waiting.count } }

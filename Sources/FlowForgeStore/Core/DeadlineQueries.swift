@@ -1,0 +1,35 @@
+internal import FlowForgeDomain
+internal import FlowForgeProtocol
+internal import Foundation
+internal import GRDB
+
+extension Session {
+    var deadlines: DeadlineQueries { DeadlineQueries(session: self) }
+}
+
+/// Stored wall-clock times that something waits for, or whose age decides something.
+struct DeadlineQueries {
+    let session: Session
+
+    /// Every column that has to follow when the wall clock is set. Records of what happened when
+    /// (`created_at`, `finished_at`, the audit trail) do not, nor do times that stand in certificates,
+    /// tokens or schedules, which mean the wall clock itself.
+    static let columns: [(table: String, column: String, condition: String)] = [
+        ("task", "ready_at", "state = 'ready'"),
+        ("attempt", "lease_until", "lease_until IS NOT NULL"),
+        ("attempt", "cancellation_told_at", "lease_until IS NOT NULL AND cancellation_told_at IS NOT NULL"),
+        ("publication", "offer_at", "offer_at IS NOT NULL"),
+        ("agent", "last_poll_at", "last_poll_at IS NOT NULL"),
+    ]
+
+    /// Moves all of them by the step, and says so in the audit trail.
+    func follow(_ step: WallClockWatch.Step) throws {
+        let milliseconds = Int64((step.seconds * 1000).rounded())
+        for (table, column, condition) in Self.columns {
+            try session.change("UPDATE \(table) SET \(column) = \(column) + ? WHERE \(condition)", [milliseconds])
+        }
+        try session.audit.append(
+            actor: .system("control-plane"), action: "clock.step", subject: "control-plane",
+            detail: ["milliseconds": .integer(milliseconds)])
+    }
+}
