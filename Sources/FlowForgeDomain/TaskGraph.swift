@@ -1,18 +1,23 @@
+internal import HeapModule
 public import FlowForgeProtocol
 
 /// The order of a flow's tasks, derived from the assets that they read and write: a task runs after
 /// the task of the same flow that writes one of its inputs. Inputs that no task of the flow writes
-/// (another flow's, or another bundle's) make no edge.
+/// (another flow's, or another bundle's) make no edge. What a task is told to come `after` makes one
+/// too; a name that no task has is left out.
 public struct TaskGraph: Hashable, Sendable {
     public struct Node: Hashable, Sendable {
         public var name: String
         public var inputs: [AssetName]
         public var output: AssetName?
+        /// Names of tasks that come before it although it reads nothing of theirs.
+        public var after: [String]
 
-        public init(name: String, inputs: [AssetName] = [], output: AssetName? = nil) {
+        public init(name: String, inputs: [AssetName] = [], output: AssetName? = nil, after: [String] = []) {
             self.name = name
             self.inputs = inputs
             self.output = output
+            self.after = after
         }
     }
 
@@ -40,7 +45,7 @@ public struct TaskGraph: Hashable, Sendable {
         var upstream: [String: Set<String>] = [:]
         var downstream: [String: Set<String>] = [:]
         for node in nodes {
-            let needs = Set(node.inputs.flatMap { writers[$0] ?? [] })
+            let needs = Set(node.inputs.flatMap { writers[$0] ?? [] } + node.after.filter { counts[$0] != nil })
             upstream[node.name, default: []].formUnion(needs)
             downstream[node.name, default: []].formUnion([])
             for need in needs { downstream[need, default: []].insert(node.name) }
@@ -65,15 +70,14 @@ extension TaskGraph {
     /// Kahn's algorithm; what waits for itself is left out.
     private static func sorted(upstream: [String: Set<String>], downstream: [String: Set<String>]) -> [String] {
         var waitsFor = upstream.mapValues(\.count)
-        var ready = waitsFor.filter { $0.value == 0 }.keys.sorted(by: >)
+        var ready = Heap(waitsFor.lazy.filter { $0.value == 0 }.map(\.key))
         var order: [String] = []
-        while let next = ready.popLast() {
+        while let next = ready.popMin() {
             order.append(next)
             for task in downstream[next] ?? [] {
                 waitsFor[task, default: 0] -= 1
-                if waitsFor[task] == 0 { ready.append(task) }
+                if waitsFor[task] == 0 { ready.insert(task) }
             }
-            ready.sort(by: >)
         }
         return order
     }

@@ -162,7 +162,7 @@ struct RunCreation {
     private func tasks(of flow: FlowSpec) throws -> [NewTask] {
         let graph: TaskGraph
         do throws(TaskGraphError) {
-            graph = try TaskGraph(flow.tasks.map { .init(name: $0.name, inputs: $0.inputs, output: $0.output) })
+            graph = try TaskGraph(flow.nodes)
         } catch {
             throw APIError(.invalidBundle, "flow '\(flow.name)': \(error)", hint: "push a corrected bundle")
         }

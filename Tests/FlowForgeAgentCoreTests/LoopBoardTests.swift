@@ -35,15 +35,57 @@ import Testing
         #expect(started(board.heard(answer([a, b, c]), sent: start, received: start)) == [a.attempt, b.attempt])
         #expect(board.freeSlots == 0 && board.leases.count == 2)
         #expect(started(board.heard(answer([a]), sent: start, received: start)).isEmpty)
-        board.finished(a.attempt)
+        #expect(!board.concluded(a.attempt))
         #expect(board.freeSlots == 1)
         #expect(started(board.heard(answer([c]), sent: start, received: start)) == [c.attempt])
     }
 
-    @Test func `a lease lapses on the agent's own clock unless polls renew it`() {
+    @Test func `an attempt outlives its lease until the control plane says that it is lost`() {
+        var board = AttemptBoard(slots: 1)
+        let a = Self.assignment(lease: 15)
+        _ = board.heard(answer([a]), sent: start, received: start)
+        #expect(ended(board.lapse(at: start + .seconds(3600))).isEmpty)
+        #expect(board.leases.map(\.attempt) == [a.attempt], "polls go on asking for it")
+        let lost = AgentAPI.Cancellation(attempt: a.attempt, lease: a.lease, reason: .leaseLost)
+        #expect(ended(board.heard(answer(cancellations: [lost]), sent: start, received: start)) == [.leaseLost])
+        #expect(board.offer(engines: []) == .init(slots: 1, lostSlots: 1, engines: []))
+        #expect(board.concluded(a.attempt), "the control plane does not know that the slot is free")
+        #expect(board.offer(engines: []) == .init(slots: 1, engines: []))
+    }
+
+    @Test func `a concluded attempt frees its slot and keeps its lease until its outcome is acknowledged`() {
+        var board = AttemptBoard(slots: 1)
+        let (a, b) = (Self.assignment(), Self.assignment())
+        _ = board.heard(answer([a]), sent: start, received: start)
+        #expect(!board.concluded(a.attempt))
+        #expect(board.freeSlots == 1 && board.isEmpty && board.leases.count == 1)
+        #expect(started(board.assigned(b, received: start)) == [b.attempt], "the answer to its report may bring the next")
+        board.told(a.attempt, as: 7)
+        board.acknowledged(6)
+        #expect(board.leases.count == 2)
+        board.acknowledged(7)
+        #expect(board.leases.map(\.attempt) == [b.attempt])
+        // The acknowledgement may be heard before the number is known.
+        #expect(!board.concluded(b.attempt))
+        board.acknowledged(9)
+        board.told(b.attempt, as: 9)
+        #expect(board.leases.isEmpty)
+    }
+
+    @Test func `a concluded attempt is not ended, and goes when its lease is lost`() {
+        var board = AttemptBoard(slots: 1)
+        let a = Self.assignment()
+        _ = board.heard(answer([a]), sent: start, received: start)
+        #expect(!board.concluded(a.attempt))
+        #expect(ended(board.end(a.attempt, .runCancelled)).isEmpty && board.leases.count == 1)
+        #expect(ended(board.stale(a.lease)).isEmpty && board.leases.isEmpty)
+    }
+
+    @Test func `the lease of a task that must not run twice lapses on the agent's own clock unless polls renew it`() {
         var board = AttemptBoard(slots: 2)
         let a = Self.assignment(lease: 15)
         _ = board.heard(answer([a]), sent: start, received: start + .seconds(1))
+        board.stopsWhenCutOff(a.attempt)
         #expect(ended(board.lapse(at: start + .seconds(15.9))).isEmpty)
         _ = board.heard(
             answer(renewed: [.init(lease: a.lease, seconds: 60)]), sent: start + .seconds(10), received: start + .seconds(30))
@@ -57,6 +99,7 @@ import Testing
         var board = AttemptBoard(slots: 1)
         let a = Self.assignment(lease: 60)
         _ = board.heard(answer([a]), sent: start, received: start)
+        board.stopsWhenCutOff(a.attempt)
         _ = board.heard(answer(renewed: [.init(lease: a.lease, seconds: 5)]), sent: start, received: start + .seconds(1))
         #expect(ended(board.lapse(at: start + .seconds(59))).isEmpty)
     }
@@ -101,12 +144,14 @@ import Testing
         #expect(board.ending(a.attempt) == .runCancelled)
     }
 
-    @Test func `polls are held shorter the sooner a lease lapses, and never too long`() {
+    @Test func `leases are prolonged well before they lapse, and not in a hot loop`() {
         var board = AttemptBoard(slots: 2)
-        #expect(board.pollWait(at: start) == 25)
+        #expect(board.renewalDelay(at: start) == nil)
         _ = board.heard(answer([Self.assignment(lease: 15)]), sent: start, received: start)
-        #expect(board.pollWait(at: start) == 5)
-        #expect(board.pollWait(at: start + .seconds(14.9)) == 0.5)
-        #expect(board.pollWait(at: start + .seconds(100)) == 0.5)
+        #expect(board.renewalDelay(at: start) == 5)
+        #expect(board.renewalDelay(at: start + .seconds(14.9)) == 0.5)
+        #expect(board.renewalDelay(at: start + .seconds(100)) == 0.5)
+        _ = board.heard(answer([Self.assignment(lease: 600)]), sent: start, received: start)
+        #expect(board.renewalDelay(at: start - .seconds(600)) == 8)
     }
 }

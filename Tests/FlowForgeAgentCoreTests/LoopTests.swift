@@ -23,11 +23,11 @@ import Testing
         let running = Mutex<Set<ID<Attempt>>>([])
 
         init(
-            _ folder: URL, slots: Int = 2, grace: Duration = .seconds(30), timeout: String = "1m",
+            _ folder: URL, slots: Int = 2, grace: Duration = .seconds(30), timeout: String = "1m", whenCutOff: WhenCutOff = .finish,
             task: @escaping @Sendable (TaskWork, any TaskReporting) async throws -> Void
         ) throws {
             self.folder = folder
-            bundle = try testBundle(timeout: timeout, in: folder)
+            bundle = try testBundle(timeout: timeout, whenCutOff: whenCutOff, in: folder)
             plane.serve(bundle)
             spool = try EventSpool(folder: folder.appending(path: "spool"))
             journal = try AttemptJournal(file: folder.appending(path: "attempts.json"))
@@ -122,7 +122,7 @@ import Testing
         }
     }
 
-    @Test func `two slots run two tasks, and a freed slot is offered at once`() async throws {
+    @Test func `two slots run two tasks, and the report of an end brings the next`() async throws {
         try await withTemporaryFolder { folder in
             let gate = PollWake()
             let first = Mutex<ID<Attempt>?>(nil)
@@ -138,15 +138,37 @@ import Testing
             try await stage.running {
                 stage.assign(a, b)
                 try await eventually { stage.busy.count == 2 }
-                try await eventually { stage.plane.state.withLock { $0.polls.last?.freeSlots == 0 } }
+                let c = stage.assignment()
+                stage.plane.state.withLock { $0.next = [c] }
                 gate.fire()
-                // Before the parked poll would have come back by itself, after 25 s.
-                try await eventually { stage.plane.state.withLock { $0.polls.last?.freeSlots == 1 } }
+                // The poll under way is not needed for it.
+                try await eventually { stage.busy == [b.attempt, c.attempt] }
                 stage.plane.send(
-                    .init(serverTime: .now, cancellations: [.init(attempt: b.attempt, lease: b.lease, reason: .runCancelled)]))
-                try await eventually { stage.plane.ends.count == 2 }
+                    .init(
+                        serverTime: .now,
+                        cancellations: [b, c].map { .init(attempt: $0.attempt, lease: $0.lease, reason: .runCancelled) }))
+                try await eventually { stage.plane.ends.count == 3 }
             }
-            #expect(stage.plane.ends.map(\.outcome) == [.succeeded, .cancelled])
+            #expect(stage.plane.ends.map(\.outcome) == [.succeeded, .cancelled, .cancelled])
+        }
+    }
+
+    @Test func `leases are prolonged while a poll is held`() async throws {
+        try await withTemporaryFolder { folder in
+            let stage = try Stage(folder, task: Self.forever)
+            let assignment = stage.assignment(lease: 3)
+            try await stage.running {
+                stage.assign(assignment)
+                try await eventually { stage.plane.state.withLock { $0.polls.last?.waitSeconds == 25 && $0.polls.count >= 3 } }
+                try await eventually(10) {
+                    stage.plane.state.withLock { $0.polls.contains { $0.waitSeconds == 0 && $0.leases.count == 1 } }
+                }
+                stage.plane.send(
+                    .init(
+                        serverTime: .now,
+                        cancellations: [.init(attempt: assignment.attempt, lease: assignment.lease, reason: .runCancelled)]))
+                try await eventually { stage.busy.isEmpty }
+            }
         }
     }
 
@@ -198,9 +220,32 @@ import Testing
         }
     }
 
-    @Test func `when the line is cut the agent ends the task by its own clock`() async throws {
+    @Test func `when the line is cut a task finishes, and its outcome arrives when the line is back`() async throws {
         try await withTemporaryFolder { folder in
-            let stage = try Stage(folder, task: Self.forever)
+            let gate = PollWake()
+            let stage = try Stage(folder) { _, _ in await gate.wait() }
+            try await stage.running {
+                stage.assign(stage.assignment(lease: 0.5))
+                try await eventually { stage.busy.count == 1 }
+                stage.plane.state.withLock {
+                    $0.pollError = .unreachable("cut")
+                    $0.reportErrors = [.unreachable("cut")]
+                }
+                let polls = stage.plane.state.withLock { $0.polls.count }
+                try await eventually(10) { stage.plane.state.withLock { $0.polls.count > polls + 5 } }
+                #expect(stage.busy.count == 1, "its lease has lapsed by now")
+                gate.fire()
+                try await eventually { stage.busy.isEmpty }
+                stage.plane.state.withLock { $0.pollError = nil }
+                try await eventually { stage.plane.ends.count == 1 }
+            }
+            #expect(stage.plane.ends.map(\.outcome) == [.succeeded])
+        }
+    }
+
+    @Test func `when the line is cut a task that must not run twice is ended by the agent's own clock`() async throws {
+        try await withTemporaryFolder { folder in
+            let stage = try Stage(folder, whenCutOff: .stop, task: Self.forever)
             try await stage.running {
                 stage.assign(stage.assignment(lease: 1.5))
                 try await eventually { stage.busy.count == 1 }
@@ -262,7 +307,7 @@ import Testing
             let stage = try Stage(folder, task: Self.forever)
             try await stage.running { try await eventually { stage.plane.ends.count == 1 } }
             let end = try #require(stage.plane.ends.first)
-            #expect(end.outcome == .failed && end.error?.code == "agent_restarted" && end.error?.retryable == true)
+            #expect(end.outcome == .lost && end.error?.code == "agent_restarted" && end.error?.retryable == true)
             #expect(stage.plane.events.first?.lease == held.lease)
             #expect(!FileManager.default.fileExists(atPath: left.path))
             #expect(try AttemptJournal(file: folder.appending(path: "attempts.json")).leftovers.isEmpty)

@@ -35,12 +35,17 @@ struct AgentLoop: Service, ReportListener {
             var polls: Int64 = 0
             var signals: [ID<Attempt>: EndSignal] = [:]
             var skewWarned = false
+            /// Stopped, and every attempt's outcome is spooled.
+            var isDone: Bool { board.isStopping && board.isEmpty && signals.isEmpty }
         }
 
         let state: Mutex<State>
-        /// A slot is free again.
+        /// The control plane is to hear something before the poll under way ends.
         let wake = PollWake()
-        let stop = PollWake()
+        /// A lease has to be prolonged from now on.
+        let leased = PollWake()
+        /// What was assigned, to be started; bounded by the slots.
+        let assigned = AsyncStream<AgentAPI.Assignment>.makeStream()
         init(slots: Int) { state = Mutex(State(board: AttemptBoard(slots: slots))) }
     }
 
@@ -68,64 +73,65 @@ struct AgentLoop: Service, ReportListener {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await endAfterGrace() }
                 group.addTask { try await endLapsed() }
-                group.addTask { try await attempts() }
+                group.addTask { await startAssigned() }
+                group.addTask { try await prolongLeases() }
+                group.addTask { try await polls() }
                 defer { group.cancelAll() }
-                // Whichever ends first is the loop itself, or its failure.
+                // Whichever ends first are the polls, or a failure.
                 try await group.next()
             }
         } onGracefulShutdown: {
             notifier.stopping()
             shared.state.withLock { $0.board.stop() }
-            shared.stop.fire()
             shared.wake.fire()
         }
     }
 
-    /// Polls until the agent is stopped and empty, with the attempts as children.
-    private func attempts() async throws {
-        try await withThrowingDiscardingTaskGroup { group in
-            var backoff = backoff
-            var isFirst = true
-            while true {
-                try Task.checkCancellation()
-                if shared.state.withLock({ $0.board.isStopping && $0.board.isEmpty }) { return }
-                do {
-                    guard let response = try await poll(isFirst: isFirst) else { continue }
-                    backoff.reset()
-                    notifier.polled(isFirst: isFirst, status: status)
-                    isFirst = false
-                    for assignment in await act(response) { group.addTask { await attempt(assignment) } }
-                } catch let error as LinkError where error.isFinal {
-                    throw error
-                } catch let error as LinkError {
-                    let delay = backoff.next()
-                    logger.warning("poll failed", metadata: ["reason": "\(error)", "retry_s": "\(rounded(delay))"])
-                    notifier.status("cannot reach the control plane: \(error)")
-                    try await pause(delay)
-                }
+    /// The attempts, as children, until cancelled.
+    private func startAssigned() async {
+        await withDiscardingTaskGroup { group in
+            for await assignment in shared.assigned.stream { group.addTask { await attempt(assignment) } }
+            group.cancelAll()
+        }
+    }
+
+    /// Polls until the agent is stopped and empty.
+    private func polls() async throws {
+        var backoff = backoff
+        var isFirst = true
+        while true {
+            try Task.checkCancellation()
+            if shared.state.withLock(\.isDone) { return }
+            do {
+                guard let answer = try await poll(isFirst: isFirst) else { continue }
+                backoff.reset()
+                notifier.polled(isFirst: isFirst, status: status)
+                isFirst = false
+                await act(answer)
+            } catch let error as LinkError where error.isFinal {
+                throw error
+            } catch let error as LinkError {
+                let delay = bounded(backoff.next())
+                logger.warning("poll failed", metadata: ["reason": "\(error)", "retry_s": "\(rounded(delay))"])
+                notifier.status("cannot reach the control plane: \(error)")
+                try await pause(delay)
             }
         }
+    }
+
+    /// Who holds leases comes back soon: before a control plane that was away gives them to others.
+    func bounded(_ delay: Duration) -> Duration {
+        shared.state.withLock { $0.board.leases.isEmpty } ? delay : min(delay, AgentAPI.longestBackoffUnderLease)
     }
 
     /// One poll; `nil` when it was ended because the agent has something new to say.
     private func poll(isFirst: Bool) async throws -> (AgentAPI.PollResponse, sent: ContinuousClock.Instant)? {
         shared.wake.clear()
-        let sent = ContinuousClock.now
-        let request = shared.state.withLock { state in
-            state.polls += 1
-            return AgentAPI.PollRequest(
-                freeSlots: state.board.freeSlots, slots: settings.slots, engines: engines, labels: settings.labels,
-                leases: state.board.leases,
-                // The first answer says that the agent is up, so it is not waited for.
-                waitSeconds: isFirst ? 0 : state.board.pollWait(at: sent), process: context.spool.process,
-                sequence: state.polls)
-        }
+        let (sent, request) = request(waiting: isFirst ? .zero : AgentAPI.longestPoll, isNumbered: true)
         return try await withThrowingTaskGroup(of: AgentAPI.PollResponse?.self) { group in
             group.addTask { try await controlPlane.poll(request) }
-            // A poll that offers slots may be bringing a task just now, so only a stop ends it (the
-            // task's first lease is short); one that offers none can only miss what is told again.
             group.addTask {
-                await (request.freeSlots == 0 ? shared.wake : shared.stop).wait()
+                await shared.wake.wait()
                 return nil
             }
             defer { group.cancelAll() }
@@ -137,26 +143,55 @@ struct AgentLoop: Service, ReportListener {
         }
     }
 
-    /// Carries out everything but the assignments, which it returns.
-    private func act(_ answer: (AgentAPI.PollResponse, sent: ContinuousClock.Instant)) async -> [AgentAPI.Assignment] {
+    /// - Parameter isNumbered: polls that may overtake each other on the way have no number.
+    private func request(
+        waiting: Duration, isNumbered: Bool
+    ) -> (sent: ContinuousClock.Instant, AgentAPI.PollRequest) {
+        let request = shared.state.withLock { state in
+            if isNumbered { state.polls += 1 }
+            return AgentAPI.PollRequest(
+                freeSlots: state.board.freeSlots, slots: settings.slots, engines: engines, labels: settings.labels,
+                // The first answer says that the agent is up, so it is not waited for.
+                leases: state.board.leases, waitSeconds: waiting.inSeconds,
+                offer: state.board.offer(engines: engines.map(\.name)), process: context.spool.process,
+                sequence: isNumbered ? state.polls : nil)
+        }
+        return (.now, request)
+    }
+
+    /// Prolongs leases with polls of their own while another is held: that one must not be cut off, for
+    /// it may be bringing work just now.
+    private func prolongLeases() async throws {
+        while true {
+            guard let delay = shared.state.withLock({ $0.board.renewalDelay(at: .now) }) else {
+                await shared.leased.wait()
+                try Task.checkCancellation()
+                continue
+            }
+            try await Task.sleep(for: .seconds(delay))
+            if shared.state.withLock({ $0.board.leases.isEmpty }) { continue }
+            let (sent, request) = request(waiting: .zero, isNumbered: false)
+            do {
+                await act((try await controlPlane.poll(request), sent))
+            } catch let error as LinkError {
+                logger.warning("leases were not prolonged", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+
+    private func act(_ answer: (AgentAPI.PollResponse, sent: ContinuousClock.Instant)) async {
         let (response, sent) = answer
         warnOfSkew(response.serverTime)
         let actions = shared.state.withLock { $0.board.heard(response, sent: sent, received: .now) }
-        var assignments: [AgentAPI.Assignment] = []
-        for action in actions {
-            if case .start(let assignment) = action {
-                shared.state.withLock { $0.signals[assignment.attempt] = EndSignal() }
-                assignments.append(assignment)
-            } else {
-                await carryOut(action)
-            }
-        }
-        return assignments
+        for action in actions { await carryOut(action) }
     }
 
     private func carryOut(_ action: AgentAction) async {
         switch action {
-        case .start: break
+        case .start(let assignment):
+            shared.state.withLock { $0.signals[assignment.attempt] = EndSignal() }
+            shared.assigned.continuation.yield(assignment)
+            shared.leased.fire()
         case .end(let attempt, let reason):
             logger.info("ending an attempt", metadata: ["attempt": "\(attempt)", "reason": "\(reason)"])
             shared.state.withLock { $0.signals[attempt] }?.fire()
@@ -172,13 +207,16 @@ struct AgentLoop: Service, ReportListener {
         let run = AttemptRun(
             assignment: assignment, context: context, end: shared.state.withLock { $0.signals[id] } ?? EndSignal(),
             reason: { shared.state.withLock { $0.board.ending(id) } },
-            timedOut: { _ = shared.state.withLock { $0.board.end(id, .timedOut) } })
-        await run.run()
-        shared.state.withLock {
-            $0.board.finished(id)
-            $0.signals[id] = nil
+            timedOut: { _ = shared.state.withLock { $0.board.end(id, .timedOut) } },
+            stopsWhenCutOff: { shared.state.withLock { $0.board.stopsWhenCutOff(id) } },
+            concluded: { if shared.state.withLock({ $0.board.concluded(id) }) { shared.wake.fire() } })
+        let outcome = await run.run()
+        let mayStop = shared.state.withLock { state in
+            state.board.told(id, as: outcome)
+            state.signals[id] = nil
+            return state.isDone
         }
-        shared.wake.fire()
+        if mayStop { shared.wake.fire() }
     }
 
     // MARK: What ends attempts
@@ -186,11 +224,12 @@ struct AgentLoop: Service, ReportListener {
     /// The agent's own clock ends what the control plane may have given to another.
     private func endLapsed() async throws {
         while true {
-            let (actions, next) = shared.state.withLock { ($0.board.lapse(at: .now), $0.board.nextLapse) }
+            let actions = shared.state.withLock { $0.board.lapse(at: .now) }
             for action in actions { await carryOut(action) }
+            let next = shared.state.withLock { $0.board.nextLapse }
             // New leases last longer than this step; it costs nothing to look.
             let step = ContinuousClock.now + .seconds(1)
-            try await Task.sleep(until: min(next ?? step, step), clock: .continuous)
+            try await Task.sleep(until: max(min(next ?? step, step), .now + .milliseconds(100)), clock: .continuous)
         }
     }
 
@@ -206,8 +245,16 @@ struct AgentLoop: Service, ReportListener {
         for lease in answer.stale {
             for action in shared.state.withLock({ $0.board.stale(lease) }) { await carryOut(action) }
         }
+        let received = ContinuousClock.now
+        let actions = shared.state.withLock { state in
+            state.board.acknowledged(answer.acknowledged)
+            return (answer.assignments ?? []).flatMap { state.board.assigned($0, received: received) }
+        }
+        for action in actions { await carryOut(action) }
         for publication in answer.publications { await desk.publish(publication) }
     }
+
+    func offer() -> AgentAPI.WorkOffer? { shared.state.withLock { $0.board.offer(engines: engines.map(\.name)) } }
 
     // MARK: Start
 
@@ -265,8 +312,7 @@ struct AgentLoop: Service, ReportListener {
 
     /// Sleeps, but not past a shutdown with nothing left to wait for.
     private func pause(_ delay: Duration) async throws {
-        let isIdle = shared.state.withLock { $0.board.isStopping && $0.board.isEmpty }
-        if isIdle { return }
+        if shared.state.withLock(\.isDone) { return }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await Task.sleep(for: delay) }
             group.addTask { await shared.wake.wait() }

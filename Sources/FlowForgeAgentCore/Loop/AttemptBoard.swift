@@ -23,11 +23,15 @@ enum AgentAction {
 
 /// The attempts that this agent holds leases for, and what may be taken beside them.
 ///
-///     (assigned) ─▶ working ─▶ ending(reason) ─▶ (finished)
+///     (assigned) ─▶ working ─▶ ending(reason) ─▶ concluded ──outcome acknowledged──▶ (gone)
 ///                      └──────────────────────────▶┘
 ///
-/// A lease's end is kept on the agent's own monotonic clock, so that a cut line or a wrong wall
-/// clock cannot make it work on under a lease that the control plane has given away.
+/// A concluded attempt takes no slot, but polls prolong its lease until the control plane has its
+/// outcome: work that is done must not be given away while its report is on its way.
+///
+/// A lease's end is kept on the agent's own monotonic clock. Attempts go on past it, since a control
+/// plane that is away gives nothing away and fencing keeps zombies from publishing; those of tasks that
+/// must never run twice at once are ended (docs/decisions/0013).
 struct AttemptBoard {
     typealias Instant = ContinuousClock.Instant
 
@@ -35,10 +39,16 @@ struct AttemptBoard {
         var held: AgentAPI.HeldLease
         var deadline: Instant
         var ending: EndReason?
+        var stopsWhenCutOff = false
+        var isConcluded = false
+        /// The number of the event that tells its outcome, once that is on the disk.
+        var outcome: Int64?
     }
 
     let slots: Int
     private var entries: [ID<Attempt>: Entry] = [:]
+    /// Everything up to this number has been acknowledged.
+    private var acknowledged: Int64 = 0
     /// By order of the control plane.
     private(set) var isDraining = false
     /// By order of the machine.
@@ -46,13 +56,21 @@ struct AttemptBoard {
 
     init(slots: Int) { self.slots = slots }
 
-    var isEmpty: Bool { entries.isEmpty }
-    var count: Int { entries.count }
-    var freeSlots: Int { isDraining || isStopping ? 0 : max(0, slots - entries.count) }
+    /// Nothing is worked on.
+    var isEmpty: Bool { count == 0 }
+    /// Slots that are taken.
+    var count: Int { entries.values.count { !$0.isConcluded } }
+    var freeSlots: Int { isDraining || isStopping ? 0 : max(0, slots - count) }
 
     /// Leases to list in a poll. One that is lost is not ours to prolong.
     var leases: [AgentAPI.HeldLease] {
         entries.values.filter { $0.ending != .leaseLost }.map(\.held).sorted { $0.attempt < $1.attempt }
+    }
+
+    /// What the control plane may count on; `nil` while nothing new is taken.
+    func offer(engines: [String]) -> AgentAPI.WorkOffer? {
+        guard !isDraining, !isStopping else { return nil }
+        return AgentAPI.WorkOffer(slots: slots, lostSlots: entries.values.count { $0.ending == .leaseLost }, engines: engines)
     }
 
     /// - Parameters:
@@ -81,11 +99,12 @@ struct AttemptBoard {
         return actions
     }
 
-    private mutating func assigned(_ assignment: AgentAPI.Assignment, received: Instant) -> [AgentAction] {
+    /// Also what the answer to a report brings.
+    mutating func assigned(_ assignment: AgentAPI.Assignment, received: Instant) -> [AgentAction] {
         // Repeated by a control plane that does not know whether its answer arrived.
         if entries[assignment.attempt]?.held.lease == assignment.lease { return [] }
         if isStopping { return [.decline(assignment, why: "the agent is stopping")] }
-        guard entries[assignment.attempt] == nil, entries.count < slots else {
+        guard entries[assignment.attempt] == nil, count < slots else {
             return [.decline(assignment, why: "no slot is free")]
         }
         let held = AgentAPI.HeldLease(lease: assignment.lease, attempt: assignment.attempt, fencing: assignment.fencing)
@@ -104,27 +123,55 @@ struct AttemptBoard {
         return end(attempt, .leaseLost)
     }
 
-    /// Ends an attempt once; a lost lease overrules any other reason, for it forbids to report.
+    /// Ends an attempt once; a lost lease overrules any other reason, for it forbids to report. What is
+    /// concluded has ended.
     mutating func end(_ attempt: ID<Attempt>, _ reason: EndReason) -> [AgentAction] {
-        guard let entry = entries[attempt], entry.ending == nil || (reason == .leaseLost && entry.ending != .leaseLost) else {
+        guard let entry = entries[attempt] else { return [] }
+        if entry.isConcluded {
+            if reason == .leaseLost { entries[attempt] = nil }
             return []
         }
+        guard entry.ending == nil || (reason == .leaseLost && entry.ending != .leaseLost) else { return [] }
         entries[attempt]?.ending = reason
         return [.end(attempt, reason)]
     }
 
-    /// Every attempt whose lease has run out.
+    /// The task of this attempt must not go on when its lease lapses.
+    mutating func stopsWhenCutOff(_ attempt: ID<Attempt>) { entries[attempt]?.stopsWhenCutOff = true }
+
+    /// Every attempt that must not outlive its lease and whose lease has run out.
     mutating func lapse(at now: Instant) -> [AgentAction] {
-        entries.filter { $0.value.deadline <= now }.keys.sorted().flatMap { end($0, .leaseLost) }
+        entries.filter { $0.value.stopsWhenCutOff && !$0.value.isConcluded && $0.value.deadline <= now }.keys.sorted()
+            .flatMap { end($0, .leaseLost) }
     }
 
-    /// When the next lease runs out, of those still worked under.
+    /// When the next lease runs out that polls prolong.
     var nextLapse: Instant? { entries.values.filter { $0.ending != .leaseLost }.map(\.deadline).min() }
 
     /// Why the attempt was ended; `nil` while it is not.
     func ending(_ attempt: ID<Attempt>) -> EndReason? { entries[attempt]?.ending }
 
-    mutating func finished(_ attempt: ID<Attempt>) { entries[attempt] = nil }
+    /// The processes of the attempt are gone: its slot is free.
+    ///
+    /// - Returns: whether a slot that the control plane does not count as leased is free by it.
+    mutating func concluded(_ attempt: ID<Attempt>) -> Bool {
+        entries[attempt]?.isConcluded = true
+        guard entries[attempt]?.ending == .leaseLost else { return false }
+        entries[attempt] = nil
+        return true
+    }
+
+    /// The outcome is the spool's event `number`; without one there is nothing to wait for.
+    mutating func told(_ attempt: ID<Attempt>, as number: Int64?) {
+        entries[attempt]?.outcome = number
+        if number == nil || (number ?? 0) <= acknowledged { entries[attempt] = nil }
+    }
+
+    /// The control plane has the spool's events up to `number`.
+    mutating func acknowledged(_ number: Int64) {
+        acknowledged = number
+        entries = entries.filter { ($0.value.outcome ?? .max) > number }
+    }
 
     /// Takes nothing from now on.
     mutating func stop() { isStopping = true }
@@ -132,11 +179,9 @@ struct AttemptBoard {
     /// The grace of a stop is over.
     mutating func endAll() -> [AgentAction] { entries.keys.sorted().flatMap { end($0, .stopping) } }
 
-    /// How long the next poll may be held, in seconds: a third of what the shortest lease has left, so
-    /// that one lost poll does not cost the lease.
-    func pollWait(at now: Instant) -> Double {
-        let longest = AgentAPI.longestPoll.inSeconds
-        guard let lapse = nextLapse else { return longest }
-        return min(longest, max(0.5, (lapse - now).inSeconds / 3))
+    /// When the leases are to be prolonged, if no poll does it before: after a third of what the
+    /// shortest has left, so that a lost poll or two do not cost it. Counted from `now`, in seconds.
+    func renewalDelay(at now: Instant) -> Double? {
+        nextLapse.map { min(8, max(0.5, ($0 - now).inSeconds / 3)) }
     }
 }

@@ -12,6 +12,10 @@ struct AttemptRun: Sendable {
     let reason: @Sendable () -> EndReason?
     /// Called when the task outlives its own limit.
     let timedOut: @Sendable () -> Void
+    /// Called when the task turns out to be one that must not outlive its lease.
+    let stopsWhenCutOff: @Sendable () -> Void
+    /// Called when its processes are gone, before its outcome is spooled.
+    let concluded: @Sendable () -> Void
 
     var held: AgentAPI.HeldLease {
         AgentAPI.HeldLease(lease: assignment.lease, attempt: assignment.attempt, fencing: assignment.fencing)
@@ -25,22 +29,28 @@ struct AttemptRun: Sendable {
     }
 
     /// Returns when the attempt's outcome is spooled, or when there is nobody left to tell.
-    func run() async {
+    ///
+    /// - Returns: the number of the event that tells the outcome.
+    func run() async -> Int64? {
         logger.info("attempt started", metadata: ["number": "\(assignment.number)", "bundle": "\(assignment.bundle.digest)"])
         let reporter = SpoolReporter(spool: context.spool, held: held, now: context.now)
         let ended = await endable(reporter)
         await reporter.settle()
         let finished = explained(ended, reporter)
-        if reason() == .leaseLost {
+        let isLost = reason() == .leaseLost
+        concluded()
+        var outcome: Int64?
+        if isLost {
             reporter.mute()
             logger.warning("lease lost; the attempt was ended and is not reported")
         } else {
-            await report(finished, reporter)
+            outcome = await report(finished, reporter)
         }
         do { try context.journal.remove(assignment.attempt) } catch {
             // At the next start it is reported as dead once more, under a lease that is gone.
             logger.error("the journal cannot be written", metadata: ["reason": "\(error)"])
         }
+        return outcome
     }
 
     /// The work, ended when ``end`` fires. It returns when its processes are gone.
@@ -79,6 +89,7 @@ struct AttemptRun: Sendable {
                         code: "invalid_assignment",
                         message: "bundle \(assignment.bundle.digest) has no task \(assignment.flow).\(assignment.task)")
                 }
+                if task.whenCutOff == .stop { stopsWhenCutOff() }
                 let work = TaskWork(
                     assignment: assignment, task: task, manifest: bundle.manifest, bundleFolder: bundle.folder,
                     workspace: workspace, lake: context.lake)
@@ -141,21 +152,22 @@ struct AttemptRun: Sendable {
     }
 
     /// Tries until the outcome is on the disk, or the lease is gone and nobody waits for it.
-    private func report(_ finished: AgentAPI.Finished, _ reporter: SpoolReporter) async {
+    private func report(_ finished: AgentAPI.Finished, _ reporter: SpoolReporter) async -> Int64? {
         var backoff = Backoff()
         while reason() != .leaseLost {
             do {
-                try await reporter.conclude(finished)
+                let number = try await reporter.conclude(finished)
                 logger.info(
                     "attempt finished",
                     metadata: ["outcome": "\(finished.outcome.rawValue)", "error": "\(finished.error?.code ?? "none")"])
-                return
+                return number
             } catch {
                 logger.error("the outcome cannot be spooled", metadata: ["reason": "\(error)"])
                 do { try await Task.sleep(for: backoff.next()) } catch { break }
             }
         }
         logger.error("the outcome was not reported; the lease is gone", metadata: ["outcome": "\(finished.outcome.rawValue)"])
+        return nil
     }
 
     /// What went wrong around the task, as people and the control plane are told it.

@@ -108,8 +108,10 @@ public final class EventSpool: Sendable {
     }
 
     /// Up to so many unacknowledged events as a report's body; `nil` when there are none.
-    func batch(events: Int = 500, bytes: Int = 1 << 20) async throws -> (SpoolBatch, body: Data)? {
-        try await onDisk { try $0.batch(events: events, bytes: bytes) }
+    func batch(
+        events: Int = 500, bytes: Int = 1 << 20, offer: AgentAPI.WorkOffer? = nil
+    ) async throws -> (SpoolBatch, body: Data)? {
+        try await onDisk { try $0.batch(events: events, bytes: bytes, offer: offer) }
     }
 
     /// The control plane has everything up to `number`.

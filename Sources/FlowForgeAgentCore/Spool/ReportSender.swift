@@ -51,7 +51,7 @@ public struct ReportSender: Service {
     func send() async throws {
         var backoff = backoff
         var largest = 500
-        while let (batch, body) = try await spool.batch(events: largest) {
+        while let (batch, body) = try await spool.batch(events: largest, offer: listener.offer()) {
             try Task.checkCancellation()
             do {
                 let answer = try await controlPlane.report(body)
@@ -80,7 +80,7 @@ public struct ReportSender: Service {
                         metadata: ["number": "\(batch.first)", "file": "\(place.path)", "reason": "\(refusal)"])
                 }
             } catch {
-                let delay = backoff.next()
+                let delay = listener.bounded(backoff.next())
                 logger.warning("report not sent", metadata: ["reason": "\(error)", "retry_s": "\(delay.inSeconds)"])
                 try await sleep(delay)
             }
@@ -108,4 +108,8 @@ public struct ReportSender: Service {
 /// Who acts on the answers to reports.
 public protocol ReportListener: Sendable {
     func heard(_ answer: AgentAPI.ReportResponse) async
+    /// What the agent can take on beside what its reports say has ended; `nil` while it takes nothing.
+    func offer() -> AgentAPI.WorkOffer?
+    /// The delay before the next try, or less if there is a reason to hurry.
+    func bounded(_ delay: Duration) -> Duration
 }

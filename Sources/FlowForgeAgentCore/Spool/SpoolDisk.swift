@@ -118,8 +118,8 @@ final class SpoolDisk {
         }
     }
 
-    /// Events not yet acknowledged, at least one unless there are none.
-    func batch(events: Int, bytes: Int) throws -> (SpoolBatch, body: Data)? {
+    /// Events not yet acknowledged, at least one unless there are none, and what the agent can take on.
+    func batch(events: Int, bytes: Int, offer: AgentAPI.WorkOffer? = nil) throws -> (SpoolBatch, body: Data)? {
         var body = Data("{\"events\":[".utf8)
         let start = max(acknowledged + 1, segments[0].first)
         var number = start
@@ -140,7 +140,13 @@ final class SpoolDisk {
         }
         guard number > start else { return nil }
         sent = next
-        body.append(Data("],\"process\":\"\(process)\",\"spool\":\"\(spool)\"}".utf8))
+        if let offer {
+            body.append(Data("],\"offer\":".utf8))
+            body.append(try WireCoding.encode(offer))
+        } else {
+            body.append(UInt8(ascii: "]"))
+        }
+        body.append(Data(",\"process\":\"\(process)\",\"spool\":\"\(spool)\"}".utf8))
         return (SpoolBatch(first: start, last: number - 1), body)
     }
 

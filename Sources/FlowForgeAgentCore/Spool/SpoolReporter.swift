@@ -51,13 +51,15 @@ final class SpoolReporter: TaskReporting {
 
     /// The attempt's end, with the number of log lines filled in. The last call; may be repeated when
     /// it throws, and is tried although earlier events could not be spooled.
-    func conclude(_ finished: AgentAPI.Finished) async throws {
+    ///
+    /// - Returns: the number of the event; `nil` when muted.
+    func conclude(_ finished: AgentAPI.Finished) async throws -> Int64? {
         var finished = finished
         state.withLock { state in
             finished.logLines = state.offset + Int64(state.lines.count)
             state.fault = nil
         }
-        try await send(.finished(finished))
+        return try await send(.finished(finished))
     }
 
     func log(_ stream: LogStream, _ text: String) async throws {
@@ -93,7 +95,7 @@ final class SpoolReporter: TaskReporting {
         }
     }
 
-    private func flush() async throws { try await send(nil) }
+    private func flush() async throws { _ = try await send(nil) }
 
     /// Hands the waiting lines, then `body`, to the spool.
     private func tell(_ body: AgentAPI.ReportBody) throws {
@@ -102,28 +104,29 @@ final class SpoolReporter: TaskReporting {
     }
 
     /// As ``tell(_:)``, and returns when all is durable.
-    private func send(_ body: AgentAPI.ReportBody?) async throws {
-        try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
+    private func send(_ body: AgentAPI.ReportBody?) async throws -> Int64? {
+        let number = try await withCheckedThrowingContinuation { (done: CheckedContinuation<Int64?, any Error>) in
             enqueue(body) { done.resume(with: $0) }
         }
         if let fault { throw fault }
+        return number
     }
 
     /// All are submitted under the lock, so two callers cannot get between each other's events.
-    private func enqueue(_ body: AgentAPI.ReportBody?, done: @Sendable @escaping (Result<Void, any Error>) -> Void) {
+    private func enqueue(_ body: AgentAPI.ReportBody?, done: @Sendable @escaping (Result<Int64?, any Error>) -> Void) {
         state.withLock { state in
             let lines = takeLines(&state)
             let bodies = state.isMute ? [] : [lines, body].compactMap(\.self)
-            guard let last = bodies.last else { return done(.success(())) }
+            guard let last = bodies.last else { return done(.success(nil)) }
             for body in bodies.dropLast() { submit(body) { _ in } }
             submit(last, done: done)
         }
     }
 
-    private func submit(_ body: AgentAPI.ReportBody, done: @Sendable @escaping (Result<Void, any Error>) -> Void) {
+    private func submit(_ body: AgentAPI.ReportBody, done: @Sendable @escaping (Result<Int64?, any Error>) -> Void) {
         spool.submit(EventDraft(at: now(), held: held, body: body)) { result in
             if case .failure(let error) = result { self.state.withLock { $0.fault = $0.fault ?? error } }
-            done(result.map { _ in })
+            done(result.map { $0 })
         }
     }
 

@@ -13,14 +13,17 @@ extension ManifestReader {
     private static let taskKeys =
         [
             "description", "layer", "engine", "sql", "source", "command", "inputs", "output", "load", "keys",
-            "partition_by", "columns", "checks",
+            "partition_by", "columns", "checks", "after", "uses", "when_cut_off",
         ] + TaskLimits.keys
 
     func limits(_ mapping: YAMLMapping, _ base: TaskLimits) -> TaskLimits {
         var limits = base
-        if let retries = mapping.mapping("retries", keys: ["max", "delay"]) {
+        if let retries = mapping.mapping("retries", keys: ["max", "delay", "backoff", "jitter", "longest"]) {
             limits.retry.retries = retries.integer("max", in: 0...20).map(Int.init) ?? limits.retry.retries
             limits.retry.delaySeconds = retries.duration("delay", in: 0...3600) ?? limits.retry.delaySeconds
+            limits.retry.backoff = retries.number("backoff", in: 1...10) ?? limits.retry.backoff
+            limits.retry.jitter = retries.number("jitter", in: 0...1) ?? limits.retry.jitter
+            limits.retry.longestDelaySeconds = retries.duration("longest", in: 0...3600) ?? limits.retry.longestDelaySeconds
         }
         limits.timeoutSeconds = mapping.duration("timeout", in: 1...7 * 86_400) ?? limits.timeoutSeconds
         if let resources = mapping.mapping("resources", keys: ["memory", "threads"]) {
@@ -55,7 +58,24 @@ extension ManifestReader {
             inputs: assets(body, "inputs") { .item(flow, entry.key, "inputs", $0) }, output: output, load: load(body),
             columns: columnSpecs(body), checks: checks(body, of: flow, task: entry.key), retry: limits.retry,
             timeoutSeconds: limits.timeoutSeconds, resources: limits.resources,
-            description: body.text("description") ?? "")
+            description: body.text("description") ?? "", limits: uses(body), whenCutOff: body.choice("when_cut_off", WhenCutOff.self),
+            after: after(body, of: flow, task: entry.key))
+    }
+
+    /// What it takes of resources that the control plane limits.
+    private func uses(_ body: YAMLMapping) -> [String: Int]? {
+        let entries = body.names("uses")
+        guard !entries.isEmpty, let units = body.mapping("uses", keys: entries.map(\.key)) else { return nil }
+        return entries.reduce(into: [:]) { uses, entry in
+            check(entry.key, "resource", dashes: true, at: entry.position)
+            uses[entry.key] = units.integer(entry.key, in: 1...1_000_000).map(Int.init)
+        }
+    }
+
+    private func after(_ body: YAMLMapping, of flow: String, task: String) -> [String]? {
+        guard let items = body.texts("after", single: true), !items.isEmpty else { return nil }
+        for (index, item) in items.enumerated() { note(.item(flow, task, "after", index), item.position) }
+        return items.map(\.text)
     }
 
     /// Exactly one of `sql`, `source` and `command`, and the engine that goes with it.

@@ -67,7 +67,7 @@ final class ManifestReader {
         return entries.compactMap { entry -> FlowSpec? in
             check(entry.key, "flow", at: entry.position)
             let what = "flow '\(entry.key.prefix(80))'"
-            guard let flow = yaml.mapping(entry.value, keys: ["description", "tasks"], of: what) else { return nil }
+            guard let flow = yaml.mapping(entry.value, keys: Self.flowKeys, of: what) else { return nil }
             note(.flow(entry.key), entry.position)
             let tasks = flow.names("tasks", required: true)
             if tasks.isEmpty, flow["tasks"].map({ !$0.isNull }) ?? false {
@@ -82,10 +82,15 @@ final class ManifestReader {
                 name: entry.key, description: flow.text("description") ?? "",
                 tasks: tasks.prefix(BundleLimits.tasks).compactMap { task($0, of: entry.key, limits) }.sorted {
                     $0.name < $1.name
-                })
+                },
+                concurrency: flow.integer("concurrency", in: 1...10_000).map(Int.init),
+                timeoutSeconds: flow.duration("timeout", in: 1...30 * 86_400),
+                priority: flow.integer("priority", in: -100...100).map(Int.init))
         }
         .sorted { $0.name < $1.name }
     }
+
+    private static let flowKeys = ["description", "tasks", "concurrency", "timeout", "priority"]
 }
 
 extension ManifestReader {

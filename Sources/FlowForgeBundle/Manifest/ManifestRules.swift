@@ -85,9 +85,17 @@ struct ManifestRules {
     }
 
     private mutating func checkCycles(_ flow: FlowSpec) {
-        let nodes = flow.tasks.map { TaskGraph.Node(name: $0.name, inputs: $0.inputs, output: $0.output) }
+        let names = flow.tasks.map(\.name)
+        for task in flow.tasks {
+            for (index, name) in (task.after ?? []).enumerated() where !names.contains(name) {
+                report(
+                    "flow '\(flow.name)' has no task '\(name.prefix(80))'",
+                    hint: nearest(name, among: names).map { "did you mean '\($0)'?" } ?? "name a task of the same flow",
+                    at: .item(flow.name, task.name, "after", index))
+            }
+        }
         do {
-            _ = try TaskGraph(nodes)
+            _ = try TaskGraph(flow.nodes)
         } catch {
             for cycle in error.cycles {
                 let place = ManifestReader.Place.part(flow.name, cycle[0], "inputs")

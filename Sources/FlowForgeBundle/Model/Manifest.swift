@@ -86,13 +86,15 @@ public struct TaskSpec: Hashable, Sendable, Codable {
     /// What becomes of an attempt whose agent cannot reach the control plane until its lease lapses;
     /// absent: it goes on.
     public var whenCutOff: WhenCutOff?
+    /// Tasks of the flow that come before it although it reads nothing of theirs.
+    public var after: [String]?
 
     public init(
         name: String, layer: Layer, engine: String = "duckdb", sql: String? = nil, source: SourceSpec? = nil,
         command: [String]? = nil, inputs: [AssetName] = [], output: AssetName?, load: LoadSpec = LoadSpec(),
         columns: [ColumnSpec] = [], checks: [CheckSpec] = [], retry: RetrySpec = RetrySpec(),
         timeoutSeconds: Double = 3600, resources: ResourceSpec = ResourceSpec(), description: String = "",
-        limits: [String: Int]? = nil, whenCutOff: WhenCutOff? = nil
+        limits: [String: Int]? = nil, whenCutOff: WhenCutOff? = nil, after: [String]? = nil
     ) {
         self.name = name
         self.description = description
@@ -111,6 +113,7 @@ public struct TaskSpec: Hashable, Sendable, Codable {
         self.resources = resources
         self.limits = limits
         self.whenCutOff = whenCutOff
+        self.after = after
     }
 }
 
@@ -193,4 +196,11 @@ extension Manifest {
 
 extension FlowSpec {
     public func task(_ name: String) -> TaskSpec? { tasks.first { $0.name == name } }
+}
+
+extension FlowSpec {
+    /// Its tasks as a graph has them.
+    public var nodes: [TaskGraph.Node] {
+        tasks.map { TaskGraph.Node(name: $0.name, inputs: $0.inputs, output: $0.output, after: $0.after ?? []) }
+    }
 }

@@ -53,6 +53,22 @@ public struct YAMLMapping {
         return number
     }
 
+    /// With or without a fraction.
+    public func number(_ key: String, in range: ClosedRange<Double>) -> Double? {
+        guard let node = value(key) else { return nil }
+        guard let number = node.json?.number else {
+            reader.wrongType(node, "'\(key)' of \(what)", "a number")
+            return nil
+        }
+        guard range.contains(number) else {
+            reader.report(
+                "'\(key)' of \(what) is \(number)", hint: "from \(range.lowerBound) to \(range.upperBound) is allowed",
+                at: node.position)
+            return nil
+        }
+        return number
+    }
+
     /// Seconds, from text such as `1h30m`; `range` is in seconds too.
     public func duration(_ key: String, in range: ClosedRange<Double>, required: Bool = false) -> Double? {
         quantity(key, range, required, Quantity.seconds, "a duration such as 45s, 10m, 1h30m or 1d", Quantity.duration)

@@ -18,6 +18,8 @@ struct DeadlineQueries {
         ("task", "ready_at", "state = 'ready'"),
         ("attempt", "lease_until", "lease_until IS NOT NULL"),
         ("attempt", "cancellation_told_at", "lease_until IS NOT NULL AND cancellation_told_at IS NOT NULL"),
+        ("attempt", "deadline_at", "lease_until IS NOT NULL"),
+        ("run", "deadline_at", "deadline_at IS NOT NULL AND finished_at IS NULL"),
         ("publication", "offer_at", "offer_at IS NOT NULL"),
         ("agent", "last_poll_at", "last_poll_at IS NOT NULL"),
     ]

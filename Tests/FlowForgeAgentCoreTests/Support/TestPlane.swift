@@ -20,6 +20,8 @@ final class TestPlane: RenewingLink {
         var pollError: LinkError?
         var reportErrors: [LinkError] = []
         var publications: [AgentAPI.Publication] = []
+        /// Brought by the answer to the next report that offers a slot and tells an outcome.
+        var next: [AgentAPI.Assignment] = []
         var stale: [ID<Lease>] = []
         var renewals = 0
         var adopted: [Identity] = []
@@ -69,12 +71,16 @@ final class TestPlane: RenewingLink {
             state.spools.insert(request.spool)
             let known = state.events.last?.number ?? 0
             state.events += request.events.filter { $0.number > known }
+            let tellsOutcome = request.events.contains { if case .finished = $0.body { true } else { false } }
+            let brings = request.offer != nil && tellsOutcome
             defer {
                 state.publications = []
                 state.stale = []
+                if brings { state.next = [] }
             }
             return .init(
-                acknowledged: state.events.last?.number ?? 0, stale: state.stale, publications: state.publications)
+                acknowledged: state.events.last?.number ?? 0, stale: state.stale, publications: state.publications,
+                assignments: brings ? state.next : nil)
         }
     }
 
@@ -114,7 +120,9 @@ final class TestPlane: RenewingLink {
 }
 
 /// A bundle with one task, `flow.task`, of engine `command`.
-func testBundle(_ word: String = "", padding: Int = 0, timeout: String = "1m", in folder: URL) throws -> PackedBundle {
+func testBundle(
+    _ word: String = "", padding: Int = 0, timeout: String = "1m", whenCutOff: WhenCutOff = .finish, in folder: URL
+) throws -> PackedBundle {
     let source = folder.appending(path: "bundle-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: source, withIntermediateDirectories: true)
     try """
@@ -131,6 +139,7 @@ func testBundle(_ word: String = "", padding: Int = 0, timeout: String = "1m", i
             command: [run.sh]
             output: bronze.thing
             timeout: \(timeout)
+            when_cut_off: \(whenCutOff.rawValue)
     """.write(to: source.appending(path: "flowforge.yaml"), atomically: true, encoding: .utf8)
     let script = source.appending(path: "run.sh")
     try "#!/bin/sh\nexit 0\n# \(String(repeating: "x", count: padding))\n".write(to: script, atomically: true, encoding: .utf8)
