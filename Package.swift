@@ -82,7 +82,7 @@ let package = Package(
             uses: [crypto, lifecycle, logging, .product(name: "GRDB", package: "GRDB.swift")]),
         room(
             "FlowForgeOrchestration", needs: ["FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
-            uses: [lifecycle, logging]),
+            uses: [crypto, lifecycle, logging]),
         room(
             "FlowForgeFleet", needs: ["FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [asn1, crypto, lifecycle, logging, x509]),
@@ -145,7 +145,7 @@ let package = Package(
             needs: [
                 "FlowForgeOrchestration", "FlowForgeCatalog", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain",
                 "FlowForgeProtocol",
-            ], uses: [logging]),
+            ], uses: [crypto, logging]),
         tests(
             "FlowForgeFleetTests",
             needs: ["FlowForgeFleet", "FlowForgeTestSupport", "FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"],

@@ -6,6 +6,8 @@ public enum BundleLimits {
     public static let files = 10_000
     /// Of one flow.
     public static let tasks = 10_000
+    /// Of one flow.
+    public static let triggers = 100
     /// Of the OCI manifest, and of the config blob (the manifest as JSON).
     public static let ociManifestBytes = 64 << 10
     public static let configBytes = 32 << 20

@@ -72,6 +72,6 @@ struct Claiming {
             base: try task.output.flatMap {
                 try session.publications.current(environment: run.environment, asset: $0)
             },
-            runTime: run.createdAt)
+            runTime: run.createdAt, scheduledFor: run.origin.scheduledFor)
     }
 }

@@ -103,6 +103,10 @@ struct RunStager {
             actor: .system("orchestration"), action: "run.finish", subject: run.id.description,
             detail: ["state": .string(final.rawValue)])
         wakes.runs.insert(run.id)
+        var events = TriggerEvents(session: session)
+        try events.ended(run, as: final)
+        if events.noted { wakes.triggers = true }
+        if run.origin.cause == .backfill { wakes.backfills = true }
         try admit(run.flowReference)
     }
 

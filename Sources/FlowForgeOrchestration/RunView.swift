@@ -31,7 +31,8 @@ enum RunView {
         OperatorAPI.RunView(
             id: run.id, environment: run.environment, bundle: run.bundle, flow: run.flow, state: run.state,
             parameters: run.parameters, createdAt: run.createdAt, startedAt: run.startedAt,
-            finishedAt: run.finishedAt, createdBy: run.createdBy, version: run.version, tasks: nil)
+            finishedAt: run.finishedAt, createdBy: run.createdBy, version: run.version, tasks: nil,
+            cause: run.origin.cause, trigger: run.origin.trigger, scheduledFor: run.origin.scheduledFor)
     }
 
     private static func view(_ attempt: AttemptRow, agentName: String) -> OperatorAPI.AttemptView {

@@ -19,6 +19,10 @@ public final class WakeUps: Sendable {
         case run(ID<Run>)
         /// More lines in the run's log.
         case log(ID<Run>)
+        /// Ticks to fire, or triggers that changed.
+        case triggers
+        /// Backfills that can go on.
+        case backfills
     }
 
     public enum Signal: Hashable, Sendable {
@@ -88,6 +92,10 @@ public final class WakeUps: Sendable {
 
     public func wake(log: ID<Run>) { wake(topic: .log(log)) }
 
+    public func wakeTriggers() { wake(topic: .triggers) }
+
+    public func wakeBackfills() { wake(topic: .backfills) }
+
     private func wake(topic: Topic) {
         resume { state in (state.byTopic[topic] ?? []).compactMap { state.signal($0, .changed) } }
     }
@@ -139,7 +147,7 @@ public final class WakeUps: Sendable {
             case .poll(let agent, _, _):
                 state.byAgent[agent, default: []].insert(state.last)
                 state.file(state.last)
-            case .run, .log: state.byTopic[topic, default: []].insert(state.last)
+            case .run, .log, .triggers, .backfills: state.byTopic[topic, default: []].insert(state.last)
             }
             return state.last
         }
@@ -225,7 +233,7 @@ public final class WakeUps: Sendable {
                 state.byAgent[agent]?.remove(id)
                 if state.byPool[pool]?.isEmpty == true { state.byPool[pool] = nil }
                 if state.byAgent[agent]?.isEmpty == true { state.byAgent[agent] = nil }
-            case .run, .log:
+            case .run, .log, .triggers, .backfills:
                 state.byTopic[waiter.topic]?.remove(id)
                 if state.byTopic[waiter.topic]?.isEmpty == true { state.byTopic[waiter.topic] = nil }
             }

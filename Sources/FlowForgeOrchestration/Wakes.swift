@@ -9,6 +9,8 @@ struct Wakes: Sendable {
     var ready: [ReadyTasks] = []
     /// How many tasks each of these agents can start now.
     var free: [ID<Agent>: Int] = [:]
+    var triggers = false
+    var backfills = false
 
     /// Gives each changed run a newer version, and wakes everybody after the commit.
     func send(through wakeUps: WakeUps, in session: Session) throws {
@@ -19,6 +21,8 @@ struct Wakes: Sendable {
             for agent in agents { wakeUps.wake(agent: agent) }
             for run in runs { wakeUps.wake(run: run) }
             for run in logs.union(runs) { wakeUps.wake(log: run) }
+            if triggers { wakeUps.wakeTriggers() }
+            if backfills { wakeUps.wakeBackfills() }
         }
     }
 

@@ -175,12 +175,15 @@ extension AgentAPI {
         public var base: SnapshotReference?
         /// When the run was created: the one time that SQL sees as `run_time`, equal across retries.
         public var runTime: Date
+        /// The moment that the run is meant for, which SQL sees as `scheduled_for`; absent where there is
+        /// none, and from control planes that are older than the field.
+        public var scheduledFor: Date?
 
         public init(
             attempt: ID<Attempt>, number: Int, lease: ID<Lease>, fencing: Int64, leaseSeconds: Double, run: ID<Run>,
             environment: String, bundle: BundleReference, flow: String, task: String,
             parameters: [String: JSONValue], variables: [String: JSONValue], inputs: [AssetName: SnapshotReference],
-            base: SnapshotReference?, runTime: Date
+            base: SnapshotReference?, runTime: Date, scheduledFor: Date? = nil
         ) {
             self.attempt = attempt
             self.number = number
@@ -197,6 +200,7 @@ extension AgentAPI {
             self.inputs = inputs
             self.base = base
             self.runTime = runTime
+            self.scheduledFor = scheduledFor
         }
     }
 }

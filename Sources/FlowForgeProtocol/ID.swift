@@ -18,6 +18,8 @@ public enum Snapshot: Identified { public static let prefix = "snp" }
 /// One start of an agent's program.
 public enum AgentProcess: Identified { public static let prefix = "prc" }
 public enum Spool: Identified { public static let prefix = "spl" }
+public enum Trigger: Identified { public static let prefix = "trg" }
+public enum Backfill: Identified { public static let prefix = "bfl" }
 
 /// A typed identifier: `<prefix>_<26 characters>`, the characters being the Crockford base32 form
 /// (lower case) of a version 7 UUID (RFC 9562), so ids sort by the time they were made and can be

@@ -53,6 +53,12 @@ extension OperatorAPI {
         public var startedAt: Date?
         public var finishedAt: Date?
         public var createdBy: String
+        /// Absent from control planes that are older than the field, as are `trigger` and `scheduledFor`.
+        public var cause: RunCause?
+        /// The trigger that fired, by its name within the flow.
+        public var trigger: String?
+        /// The moment that a schedule or a backfill means; a late run is created after it.
+        public var scheduledFor: Date?
         /// Grows with every change of the run or of one of its tasks; `GET /runs/{id}?since=<version>`
         /// waits for a newer one.
         public var version: Int64
@@ -63,7 +69,8 @@ extension OperatorAPI {
         public init(
             id: ID<Run>, environment: String, bundle: BundleReference, flow: String, state: RunState,
             parameters: [String: JSONValue], createdAt: Date, startedAt: Date?, finishedAt: Date?, createdBy: String,
-            version: Int64, tasks: [TaskView]?, unpublished: [AssetName]? = nil
+            version: Int64, tasks: [TaskView]?, unpublished: [AssetName]? = nil, cause: RunCause? = nil,
+            trigger: String? = nil, scheduledFor: Date? = nil
         ) {
             self.id = id
             self.environment = environment
@@ -75,6 +82,9 @@ extension OperatorAPI {
             self.startedAt = startedAt
             self.finishedAt = finishedAt
             self.createdBy = createdBy
+            self.cause = cause
+            self.trigger = trigger
+            self.scheduledFor = scheduledFor
             self.version = version
             self.tasks = tasks
             self.unpublished = unpublished

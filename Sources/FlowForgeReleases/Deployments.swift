@@ -6,12 +6,18 @@ public import FlowForgeStore
 /// Makes bundles the current release of an environment, and tells what was deployed.
 public struct Deployments: Sendable {
     let store: Store
+    let observers: [any ReleaseObserver]
 
-    public init(store: Store) { self.store = store }
+    /// `observers` are told of each release in its transaction, and may refuse it.
+    public init(store: Store, observers: [any ReleaseObserver] = []) {
+        self.store = store
+        self.observers = observers
+    }
 
     /// Deploys `name@version` or a digest (at least 12 digits of it). What is current already is
     /// returned as it is (`created` false). Refused are: a variable that the environment does not bind
-    /// or binds to a value of another type, and an asset that another bundle of the environment writes.
+    /// or binds to a value of another type, an asset that another bundle of the environment writes, and what
+    /// an observer refuses.
     ///
     /// The checks, the release and its audit entry are one transaction. Runs that have started keep
     /// the bundle that they started with.
@@ -39,6 +45,7 @@ public struct Deployments: Sendable {
             ]
             detail["replaces"] = current.map { .string($0.bundle.version) }
             try session.audit.append(actor: actor, action: "release.create", subject: name, detail: detail)
+            for observer in observers { try observer.released(release, manifest, in: session) }
             return (OperatorAPI.ReleaseView(release), true)
         }
     }

@@ -25,7 +25,7 @@ struct Flowforge: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(name: "Connecting", subcommands: [Login.self, Logout.self, ContextCommand.self, WhoAmI.self]),
             CommandGroup(name: "Releasing", subcommands: [EnvironmentCommand.self, BundleCommand.self, DeployCommand.self]),
-            CommandGroup(name: "Running", subcommands: [RunCommand.self]),
+            CommandGroup(name: "Running", subcommands: [RunCommand.self, TriggerCommand.self, ScheduleCommand.self, BackfillCommand.self]),
             CommandGroup(name: "Looking", subcommands: [AssetCommand.self, LineageCommand.self]),
             CommandGroup(name: "Administering", subcommands: [AgentCommand.self, PrincipalCommand.self, AuditCommand.self]),
             CommandGroup(name: "This program", subcommands: [CompletionsCommand.self, VersionCommand.self]),

@@ -37,6 +37,21 @@ struct SchemaTests {
         ("not_null: id", "relationships: {column: id, to: bronze.orders, field: id}"),
         ("not_null: id", "freshness: {column: at, max_age: 1d12h}"),
         ("not_null: id", "sql: {name: none, query: SELECT 1 WHERE false}"),
+        ("tasks:", "triggers: {nightly: {schedule: {cron: \"0 6 * * MON-FRI\", timezone: Europe/London, dst: both}}}\n    tasks:"),
+        (
+            "tasks:",
+            "triggers: {t: {schedule: {every: 15m, anchor: \"2026-01-01T00:05:00Z\", start: \"2026-01-01T00:00:00Z\", end: \"2027-01-01T00:00:00+01:00\", jitter: 5m, catch_up: {mode: all, window: 6h, max: 10}}}}\n    tasks:"
+        ),
+        (
+            "tasks:",
+            "triggers: {t: {schedule: {cron: \"@daily\", blackouts: [{days: [SAT, SUN], from: \"22:00\", until: \"06:00\"}, {from: 2026-12-20, through: 2027-01-02}, {from: 2026-12-20T18:00, until: 2026-12-21T06:00}]}}}\n    tasks:"
+        ),
+        ("tasks:", "triggers: {t: {asset: bronze.orders}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {webhook: {}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {webhook: {parameters: [year]}, overlap: skip}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {file: {path: \"${variables.raw_dir}/*.csv\", every: 5s}, parameters: {year: 2014}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {upstream: {bundle: other, flow: daily, on: completion, delay: 5m}}}\n    tasks:"),
+        ("tasks:", "triggers: {}\n    tasks:"),
     ]
 
     /// Changes by which it is not, in its shape.
@@ -130,6 +145,32 @@ struct SchemaTests {
         ("- not_null: id", "- not_null: id\n            unique: id"),
         ("- not_null: id", "- not_null"),
         ("- not_null: id", "not_null: id"),
+        ("tasks:", "triggers: {t: {}}\n    tasks:"),
+        ("tasks:", "triggers: [t]\n    tasks:"),
+        ("tasks:", "triggers: {\"T\": {webhook: {}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {webhook: {}, asset: bronze.orders}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {webhook: {}, overlap: cancel}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {webhook: {}, parameters: {year: [1]}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {cron: \"@daily\"}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {schedule: {}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {schedule: {cron: \"@daily\", every: 1d}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {schedule: {cron: \"@daily\", anchor: \"2026-01-01T00:00:00Z\"}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {schedule: {cron: 5}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {schedule: {every: daily}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {schedule: {every: 1d, dst: twice}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {schedule: {every: 1d, start: tomorrow}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {schedule: {every: 1d, catch_up: all}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {schedule: {every: 1d, catch_up: {mode: some}}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {schedule: {every: 1d, catch_up: {mode: all, max: 0}}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {schedule: {every: 1d, blackouts: [{from: \"22:00\"}]}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {schedule: {every: 1d, blackouts: [{days: [Freitag], from: \"22:00\", until: \"23:00\"}]}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {upstream: {on: success}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {upstream: {bundle: other, flow: daily, on: sometimes}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {asset: orders}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {asset: {debounce: 5s}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {file: {path: \"\"}}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {file: /srv/raw}}\n    tasks:"),
+        ("tasks:", "triggers: {t: {webhook: {secret: abc}}}\n    tasks:"),
     ]
 
     static func manifests(_ changes: [(String, String)], _ prefix: String) -> [(name: String, text: String, change: String)] {

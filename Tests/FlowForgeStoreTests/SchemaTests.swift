@@ -61,6 +61,15 @@ import Testing
         ("lineage of a column", LineageQueries.toColumnSQL, "lineage_edge_by_output"),
         ("lineage of a table", LineageQueries.toTableSQL, "lineage_edge_by_output"),
         ("lineage downstream", LineageQueries.fromSQL, "lineage_edge_by_input"),
+        ("due schedules", TriggerQueries.dueSQL, "trigger_due"),
+        ("next schedule", TriggerQueries.nextDueSQL, "trigger_due"),
+        ("triggers of an event", TriggerQueries.bySourceSQL, "trigger_by_source"),
+        ("file triggers of a pool", TriggerQueries.watchingSQL, "trigger_by_pool"),
+        ("a run that has not ended", TriggerQueries.openRunSQL, "run_open_by_flow"),
+        ("a tick that succeeded", BackfillQueries.succeededSQL, "run_by_schedule"),
+        ("due ticks", TickQueries.dueSQL, "tick_due"),
+        ("next tick", TickQueries.nextDueSQL, "tick_due"),
+        ("ticks of a trigger", TickQueries.listSQL, "tick_by_trigger"),
     ]
 
     @Test(arguments: hotQueries)

@@ -85,12 +85,12 @@ final class ManifestReader {
                 },
                 concurrency: flow.integer("concurrency", in: 1...10_000).map(Int.init),
                 timeoutSeconds: flow.duration("timeout", in: 1...30 * 86_400),
-                priority: flow.integer("priority", in: -100...100).map(Int.init))
+                priority: flow.integer("priority", in: -100...100).map(Int.init), triggers: triggers(flow, of: entry.key))
         }
         .sorted { $0.name < $1.name }
     }
 
-    private static let flowKeys = ["description", "tasks", "concurrency", "timeout", "priority"]
+    private static let flowKeys = ["description", "tasks", "triggers", "concurrency", "timeout", "priority"]
 }
 
 extension ManifestReader {
@@ -101,6 +101,10 @@ extension ManifestReader {
         case part(String, String, String)
         /// An item of a list of a task.
         case item(String, String, String, Int)
+        case trigger(String, String)
+        /// The `schedule`, `upstream`, … of a trigger.
+        case triggerPart(String, String)
+        case triggerParameter(String, String, String)
     }
 
     /// Reports a name that is not plain; says whether it is.

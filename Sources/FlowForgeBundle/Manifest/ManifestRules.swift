@@ -32,6 +32,7 @@ struct ManifestRules {
             rules.checkCycles(flow)
             for task in flow.tasks { rules.check(task, of: flow.name) }
         }
+        rules.checkTriggers()
         rules.checkExternals()
         rules.checkUnusedFiles()
         return rules.found
@@ -114,12 +115,15 @@ struct ManifestRules {
     }
 
     private mutating func checkExternals() {
-        let inputs = Set(manifest.flows.flatMap { $0.tasks.flatMap(\.inputs) })
+        let inputs = Set(
+            manifest.flows.flatMap { flow in
+                flow.tasks.flatMap(\.inputs) + (flow.triggers ?? []).compactMap { $0.asset?.name }
+            })
         for (index, asset) in manifest.external.enumerated() {
             if outputs.contains(asset) {
                 report("\(asset) is written by this bundle", hint: "remove it from 'external'", at: .external(index))
             } else if !inputs.contains(asset) {
-                report("\(asset) is no task's input", hint: "remove it from 'external'", at: .external(index))
+                report("\(asset) is no task's input and no trigger's", hint: "remove it from 'external'", at: .external(index))
             }
         }
     }

@@ -30,14 +30,17 @@ public struct Manifest: Hashable, Sendable, Codable {
 
     /// What SQL sees through `getvariable` beside parameters and variables; none of them may have
     /// such a name. `run_time` (TIMESTAMPTZ) is when the run was created, the same in every retry;
+    /// `scheduled_for` (TIMESTAMPTZ) is the moment that it is meant for, `run_time` where there is none;
     /// `run_id` (VARCHAR) is the run.
-    public static let builtInVariables = ["run_id", "run_time"]
+    public static let builtInVariables = ["run_id", "run_time", "scheduled_for"]
 }
 
 public struct FlowSpec: Hashable, Sendable, Codable {
     public var name: String
     public var description: String
     public var tasks: [TaskSpec]
+    /// What starts it by itself, sorted by name; absent where there is nothing.
+    public var triggers: [TriggerSpec]?
     /// How many of its runs may go on at once in an environment; absent: any number.
     public var concurrency: Int?
     /// How long a run may take from its first attempt's start.
@@ -47,7 +50,7 @@ public struct FlowSpec: Hashable, Sendable, Codable {
 
     public init(
         name: String, description: String = "", tasks: [TaskSpec], concurrency: Int? = nil,
-        timeoutSeconds: Double? = nil, priority: Int? = nil
+        timeoutSeconds: Double? = nil, priority: Int? = nil, triggers: [TriggerSpec]? = nil
     ) {
         self.name = name
         self.description = description
@@ -55,6 +58,7 @@ public struct FlowSpec: Hashable, Sendable, Codable {
         self.concurrency = concurrency
         self.timeoutSeconds = timeoutSeconds
         self.priority = priority
+        self.triggers = triggers
     }
 }
 

@@ -42,7 +42,7 @@ public final class ControlPlane: Sendable {
         var fleet = FleetSettings(agentURL: settings.agentURL)
         fleet.certificateLifetime = settings.agentCertificateLifetime
         services = try ControlPlaneServices(
-            store: store, authority: authority, bundleFolder: folder.bundles, fleet: fleet,
+            store: store, authority: authority, bundleFolder: folder.bundles, webhookKeys: try folder.webhookKeys(), fleet: fleet,
             orchestration: settings.orchestration, logger: logger)
         handshakes = HandshakeRefusals(refusals: services.refusals)
 
@@ -73,6 +73,9 @@ public final class ControlPlane: Sendable {
             StoreClosing(store: store),
             handshakes,
             LeaseReaper(store: store, wakeUps: services.wakeUps, settings: settings.orchestration, logger: logger),
+            TriggerClock(
+                store: store, wakeUps: services.wakeUps, figures: services.triggerFigures, logger: logger),
+            BackfillFeeder(store: store, wakeUps: services.wakeUps, logger: logger),
             certificates,
             Together(services: [agentListener, operatorListener]),
             // Last, so that it is stopped first: held requests are answered before the listeners wait
@@ -97,6 +100,8 @@ public final class ControlPlane: Sendable {
         router.middlewares.add(RequestLog())
         router.middlewares.add(ErrorResponses())
         HealthRoutes.add(to: router, services: services)
+        // Deliveries are signed; they show no token.
+        WebhookRoutes.add(to: router, services.webhooks)
         router.middlewares.add(Authentication(principals: services.principals, refusals: services.refusals))
         router.get("metrics") { _, context in
             try context.require(.viewer)

@@ -27,6 +27,10 @@ final class ControlPlaneServices: Sendable {
     let orchestration: OrchestrationSettings
     let runs: RunStarter
     let runReader: RunReader
+    let triggers: Triggers
+    let webhooks: Webhooks
+    let backfills: Backfills
+    let triggerFigures = TriggerFigures()
     let dispatcher: Dispatcher
     let reports: ReportIntake
     let catalog: CatalogReader
@@ -36,7 +40,7 @@ final class ControlPlaneServices: Sendable {
     private let draining = Atomic(false)
 
     init(
-        store: Store, authority: CertificateAuthority, bundleFolder: URL, fleet: FleetSettings,
+        store: Store, authority: CertificateAuthority, bundleFolder: URL, webhookKeys: WebhookKeys, fleet: FleetSettings,
         orchestration: OrchestrationSettings, logger: Logger
     ) throws {
         self.store = store
@@ -56,20 +60,24 @@ final class ControlPlaneServices: Sendable {
         processes = AgentProcesses(store: store, refusals: refusals)
         bundles = try BundleRegistry(store: store, folder: bundleFolder, logger: logger)
         environments = Environments(store: store)
-        deployments = Deployments(store: store)
+        deployments = Deployments(store: store, observers: [TriggerDeployment(wakeUps: wakeUps)])
         runs = RunStarter(store: store, wakeUps: wakeUps, settings: orchestration, logger: logger)
         runReader = RunReader(store: store, wakeUps: wakeUps)
+        triggers = Triggers(store: store, wakeUps: wakeUps)
+        webhooks = Webhooks(store: store, wakeUps: wakeUps, keys: webhookKeys, refusals: refusals)
+        backfills = Backfills(store: store, wakeUps: wakeUps, starter: runs)
         dispatcher = Dispatcher(store: store, wakeUps: wakeUps, settings: orchestration, logger: logger)
         reports = ReportIntake(
-            store: store, observers: [CompletionRecorder()], wakeUps: wakeUps, settings: orchestration, logger: logger)
+            store: store, observers: [CompletionRecorder(), AssetUpdates(wakeUps: wakeUps)], wakeUps: wakeUps, settings: orchestration, logger: logger)
         catalog = CatalogReader(store: store)
-        metrics = MetricsPage(store: store, wakeUps: wakeUps, requests: requests, presence: fleet.presence)
+        metrics = MetricsPage(
+            store: store, wakeUps: wakeUps, requests: requests, triggers: triggerFigures, presence: fleet.presence)
     }
 
     var operatorServices: OperatorServices {
         OperatorServices(
             principals: principals, audit: audit, environments: environments, deployments: deployments, registry: bundles,
-            starter: runs, runs: runReader, catalog: catalog, joinTokens: joinTokens, agents: agents)
+            starter: runs, runs: runReader, triggers: triggers, webhooks: webhooks, backfills: backfills, catalog: catalog, joinTokens: joinTokens, agents: agents)
     }
 
     var isDraining: Bool { draining.load(ordering: .relaxed) }

@@ -1,5 +1,6 @@
 internal import FlowForgeBundle
 internal import FlowForgeFleet
+internal import FlowForgeOrchestration
 internal import FlowForgeProtocol
 public import Foundation
 
@@ -14,6 +15,8 @@ public struct DataFolder: Sendable {
     public var caKey: URL { root.appending(path: "ca.key") }
     public var serverCertificate: URL { root.appending(path: "server.pem") }
     public var serverKey: URL { root.appending(path: "server.key") }
+    /// From which the secrets of webhooks are derived.
+    public var webhookKey: URL { root.appending(path: "webhook.key") }
     public var database: URL { root.appending(path: "flowforge.db") }
     public var bundles: URL { root.appending(path: "bundles") }
 
@@ -29,6 +32,20 @@ public struct DataFolder: Sendable {
         } catch let error as CertificateAuthority.Fault {
             throw StartUpFault.configuration("\(caCertificate.path): \(error); restore both files from a backup")
         }
+    }
+
+    /// The key of webhooks, made where there is none yet; with another one, every secret is another.
+    func webhookKeys() throws -> WebhookKeys {
+        if !FileManager.default.fileExists(atPath: webhookKey.path) {
+            let key = WebhookKeys.makeKey().base64EncodedString() + "\n"
+            try DurableFile.create(webhookKey, contents: Data(key.utf8), mode: 0o600)
+        }
+        let text = try Self.privateText(webhookKey).trimmingCharacters(in: .whitespacesAndNewlines)
+        guard let key = Data(base64Encoded: text), key.count >= 32 else {
+            throw StartUpFault.configuration(
+                "\(webhookKey.path) holds no key; restore it from a backup, or remove it and make every webhook's secret anew")
+        }
+        return WebhookKeys(key: key)
     }
 
     static func text(_ file: URL) throws(StartUpFault) -> String {

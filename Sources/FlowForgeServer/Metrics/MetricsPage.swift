@@ -12,6 +12,7 @@ struct MetricsPage: Sendable {
     var store: Store
     var wakeUps: WakeUps
     var requests: RequestFigures
+    var triggers: TriggerFigures
     /// See `FleetSettings`.
     var presence: Duration
 
@@ -22,6 +23,7 @@ struct MetricsPage: Sendable {
         var attempts: [AttemptState: Int]
         var agents: [AgentState: Int]
         var ready: [FigureQueries.ReadyTasks]
+        var ticks: [TickCount]
     }
 
     func text() async throws -> String {
@@ -30,7 +32,8 @@ struct MetricsPage: Sendable {
             let all = session.figures
             return Figures(
                 now: session.now, runs: try all.runs(), tasks: try all.tasks(), attempts: try all.attempts(),
-                agents: try all.agents(presence: presence), ready: try all.readyTasks())
+                agents: try all.agents(presence: presence), ready: try all.readyTasks(),
+                ticks: try session.ticks.counts())
         }
         var page = PrometheusText()
         page.add(
@@ -45,6 +48,7 @@ struct MetricsPage: Sendable {
         addReady(figures, to: &page)
         page.add(
             .gauge, "flowforge_requests_parked", "Long polls of agents and clients that are held now.", Double(wakeUps.waiting))
+        addTriggers(figures.ticks, to: &page)
         addStore(to: &page)
         requests.write(to: &page)
         ProcessFigures.write(to: &page)
@@ -62,6 +66,31 @@ struct MetricsPage: Sendable {
         page.add(
             .gauge, "flowforge_tasks_ready_oldest_age_seconds",
             "How long the task that waits longest could have been claimed; 0 when none waits.", oldest)
+    }
+
+    private func addTriggers(_ counts: [TickCount], to page: inout PrometheusText) {
+        let known = Dictionary(counts.map { ("\($0.kind.rawValue) \($0.outcome.rawValue)", $0.count) }) { $0 + $1 }
+        let outcomes: [TickOutcome] = [.fired, .caughtUp, .skipped]
+        page.add(
+            .counter, "flowforge_trigger_ticks_total", "Ticks of triggers, by kind and what became of them.",
+            TriggerKind.allCases.filter { $0 != .unknown }.flatMap { kind in
+                outcomes.map { outcome in
+                    PrometheusText.Sample(
+                        Double(known["\(kind.rawValue) \(outcome.rawValue)"] ?? 0),
+                        ["kind": kind.rawValue, "outcome": outcome.rawValue])
+                }
+            })
+        let lag = triggers.lag
+        var sum = 0
+        let bounds = (TriggerFigures.buckets + [.infinity]).map(PrometheusText.number)
+        let buckets = zip(bounds, lag.byBucket).map { bound, count in
+            sum += count
+            return PrometheusText.Sample(Double(sum), suffix: "_bucket", ["le": bound])
+        }
+        page.add(
+            .histogram, "flowforge_trigger_lag_seconds",
+            "How long after its time, jitter included, a tick of a schedule was fired.",
+            buckets + [.init(lag.seconds, suffix: "_sum"), .init(Double(sum), suffix: "_count")])
     }
 
     private func addStore(to page: inout PrometheusText) {

@@ -50,6 +50,14 @@ struct OperatorQuery {
         return value
     }
 
+    func flag(_ name: String) throws(APIError) -> Bool {
+        switch values[name] {
+        case nil, "false": return false
+        case "true": return true
+        case let text?: throw Self.refusal(name, text, "true or false")
+        }
+    }
+
     /// A version to wait beyond.
     func version(_ name: String) throws(APIError) -> Int64? {
         guard let text = values[name] else { return nil }

@@ -23,6 +23,8 @@ struct OperatorRoutes {
         routes.addBlobs(services.registry)
         routes.addBundles(services.registry)
         routes.addRuns(services.starter, services.runs)
+        routes.addTriggers(services.triggers, services.webhooks)
+        routes.addBackfills(services.backfills)
         routes.addAssets(services.catalog)
         routes.addJoinTokens(services.joinTokens)
         routes.addAgents(services.agents)

@@ -13,13 +13,16 @@ public struct OperatorServices: Sendable {
     public var registry: BundleRegistry
     public var starter: RunStarter
     public var runs: RunReader
+    public var triggers: Triggers
+    public var webhooks: Webhooks
+    public var backfills: Backfills
     public var catalog: CatalogReader
     public var joinTokens: JoinTokens
     public var agents: AgentRegistry
 
     public init(
         principals: Principals, audit: AuditTrail, environments: Environments, deployments: Deployments,
-        registry: BundleRegistry, starter: RunStarter, runs: RunReader, catalog: CatalogReader, joinTokens: JoinTokens,
+        registry: BundleRegistry, starter: RunStarter, runs: RunReader, triggers: Triggers, webhooks: Webhooks, backfills: Backfills, catalog: CatalogReader, joinTokens: JoinTokens,
         agents: AgentRegistry
     ) {
         self.principals = principals
@@ -29,6 +32,9 @@ public struct OperatorServices: Sendable {
         self.registry = registry
         self.starter = starter
         self.runs = runs
+        self.triggers = triggers
+        self.webhooks = webhooks
+        self.backfills = backfills
         self.catalog = catalog
         self.joinTokens = joinTokens
         self.agents = agents

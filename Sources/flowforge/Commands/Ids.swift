@@ -47,6 +47,13 @@ extension Remote {
             text, "agent", among: agents.map { ($0.id, [$0.id.description]) }, list: "flowforge agent list")
     }
 
+    /// A backfill by its id, or by the unique beginning of one of the 500 newest.
+    func backfill(named text: String) async throws -> ID<Backfill> {
+        if let id = ID<Backfill>(text) { return id }
+        let all = text.hasPrefix("bfl_") ? try await client.backfills(limit: 500).items.map(\.id) : []
+        return try choose(text, "backfill", among: all.map { ($0, [$0.description]) }, list: "flowforge backfill list")
+    }
+
     private func choose<Entity>(
         _ text: String, _ noun: String, among candidates: [(ID<Entity>, [String])], list: String
     ) throws -> ID<Entity> {

@@ -32,8 +32,8 @@ struct RunTree {
         let sign = StateSign(run.state, style)
         let facts = [
             "\(run.bundle.name)@\(run.bundle.version) in \(run.environment)",
-            "created \(Figures.relative(run.createdAt, to: now)) by \(run.createdBy)",
-        ]
+            "created \(Figures.relative(run.createdAt, to: now)) by \(run.createdBy)", Self.origin(run),
+        ].compactMap(\.self)
         var lines = [
             "\(style.paint(run.flow, .bold))  \(style.word(sign, run.state.rawValue))\(elapsed())",
             style.paint(run.id.description, .dim),
@@ -85,6 +85,13 @@ struct RunTree {
             parts.append("\(checks.count(where: \.passed)) of \(Figures.count(Int64(checks.count), "check")) passed")
         }
         return parts.joined(separator: style.dot)
+    }
+
+    /// `schedule nightly, for 2026-11-23T06:00:00.000Z`; nothing for what was started by hand.
+    static func origin(_ run: OperatorAPI.RunView) -> String? {
+        guard let cause = run.cause, cause != .manual || run.trigger != nil else { return nil }
+        let name = run.trigger.map { " \($0)" } ?? ""
+        return cause.rawValue + name + (run.scheduledFor.map { ", for \(WireCoding.text($0))" } ?? "")
     }
 
     static func ink(_ layer: Layer) -> Style.Ink {

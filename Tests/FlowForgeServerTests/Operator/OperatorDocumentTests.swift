@@ -54,6 +54,8 @@ import Testing
             for operation in operations {
                 let (method, path) = (HTTPMethod(rawValue: operation.method), operation.examplePath)
                 guard let role = operation.role else {
+                    // Deliveries are signed.
+                    if operation.path.hasPrefix("/hooks/") { continue }
                     #expect(["/healthz", "/readyz"].contains(operation.path))
                     #expect(try await fixture.send(method, path).status == 200)
                     continue
@@ -160,7 +162,7 @@ struct OpenAPI {
         /// With something that is well-formed, if not there, in every place.
         var examplePath: String {
             let examples = [
-                "{environment}": "dev", "{run}": "\(ID<Run>.make())", "{agent}": "\(ID<Agent>.make())",
+                "{environment}": "dev", "{run}": "\(ID<Run>.make())", "{trigger}": "\(ID<Trigger>.make())", "{agent}": "\(ID<Agent>.make())",
                 "{digest}": "sha256:\(String(repeating: "0", count: 64))", "{bundle}": "demo", "{version}": "1.0.0",
                 "{asset}": "bronze.raw",
                 "{id}": path.contains("principals") ? "\(ID<Principal>.make())" : "\(ID<JoinToken>.make())",

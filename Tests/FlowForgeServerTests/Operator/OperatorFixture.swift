@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Crypto
 import FlowForgeBundle
 import FlowForgeProtocol
 import FlowForgeTestSupport
@@ -45,11 +46,13 @@ final class OperatorFixture: Sendable {
 
     /// `path` begins with `/api/v1`, or is one of the few outside of it.
     func send(
-        _ method: HTTPMethod, _ path: String, as token: String? = nil, body: HTTPClientRequest.Body? = nil
+        _ method: HTTPMethod, _ path: String, as token: String? = nil, headers: [String: String] = [:],
+        body: HTTPClientRequest.Body? = nil
     ) async throws -> Answer {
         var request = HTTPClientRequest(url: plane.operatorURL + path)
         request.method = method
         request.body = body
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
         if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
         let response = try await http.execute(request, timeout: .seconds(60))
         let bytes = try await response.body.collect(upTo: 16 << 20)
@@ -75,6 +78,9 @@ final class OperatorFixture: Sendable {
               version: \(version)
             flows:
               main:
+                triggers:
+                  yearly: {schedule: {cron: "0 0 1 1 *", timezone: Europe/Zurich, dst: skip}}
+                  hook: {webhook: {}}
                 tasks:
                   load:
                     layer: bronze
@@ -90,6 +96,18 @@ final class OperatorFixture: Sendable {
         try Data("SELECT 1 AS id".utf8).write(to: source.appending(path: "load.sql"))
         try Data("SELECT id FROM bronze.raw".utf8).write(to: source.appending(path: "clean.sql"))
         return try BundleBuilder.build(BundleFolder(source))
+    }
+
+    /// A delivery to a webhook as its sender signs it.
+    func deliver(_ id: String, to path: String, secret: String, body: String = "{}") async throws -> Answer {
+        let key = SymmetricKey(data: Data(base64Encoded: String(secret.dropFirst("whsec_".count))) ?? Data())
+        let time = String(Int64(Date().timeIntervalSince1970))
+        let code = HMAC<SHA256>.authenticationCode(for: Data("\(id).\(time).\(body)".utf8), using: key)
+        return try await send(
+            .POST, path,
+            headers: [
+                "webhook-id": id, "webhook-timestamp": time, "webhook-signature": "v1,\(Data(code).base64EncodedString())",
+            ], body: .bytes(ByteBuffer(string: body)))
     }
 
     func upload(_ bundle: PackedBundle) async throws {

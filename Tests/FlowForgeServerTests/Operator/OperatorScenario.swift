@@ -29,6 +29,7 @@ final class OperatorScenario {
         try await serveAndGovern()
         let bundle = try await release()
         let run = try await runOnce()
+        try await trigger()
         try await look(at: run, of: bundle)
         try await manageAgents()
         return records
@@ -40,12 +41,16 @@ final class OperatorScenario {
     ) async throws -> OperatorFixture.Answer {
         let answer = try await fixture.send(
             method, path, as: token ?? fixture.owner, body: body.map { .bytes(ByteBuffer(bytes: $0)) })
+        try keep(answer, of: operation)
+        return answer
+    }
+
+    private func keep(_ answer: OperatorFixture.Answer, of operation: String) throws {
         let isJSON = answer.headers.first(name: "content-type")?.hasPrefix("application/json") == true
         let text = answer.body.isEmpty ? nil : JSONValue.string(String(decoding: answer.body, as: UTF8.self))
         records.append(
             Record(
                 operation: operation, status: answer.status, body: isJSON ? try answer.decoded(JSONValue.self) : text))
-        return answer
     }
 
     private func get(_ operation: String, _ path: String, as token: String? = nil) async throws {
@@ -124,6 +129,37 @@ final class OperatorScenario {
         try await get("getRun", "/runs/\(id)")
         try await post("cancelRun", "/runs/\(id)/cancel")
         return id
+    }
+
+    private func trigger() async throws {
+        try await get("listTriggers", "/triggers?environment=dev&all=true&limit=1")
+        try await get("listTriggers", "/triggers?all=perhaps")
+        let triggers = try await fixture.get("/triggers").decoded(OperatorAPI.Page<OperatorAPI.TriggerView>.self)
+        let schedule = try #require(triggers.items.first { $0.kind == .schedule }).id
+        let hook = try #require(triggers.items.first { $0.kind == .webhook }).id
+        try await post("fireTrigger", "/triggers/\(schedule)/fire", ["key": "k"])
+        try await post("fireTrigger", "/triggers/\(schedule)/fire", ["key": "k"])
+        try await post("fireTrigger", "/triggers/\(schedule)/fire", ["key": ""])
+        try await post("fireTrigger", "/triggers/\(ID<Trigger>.make())/fire")
+        for verb in ["pause", "resume"] {
+            try await post("\(verb)Trigger", "/triggers/\(schedule)/\(verb)")
+            try await post("\(verb)Trigger", "/triggers/\(ID<Trigger>.make())/\(verb)")
+        }
+        try await get("getTrigger", "/triggers/\(schedule)")
+        try await get("getTrigger", "/triggers/\(ID<Trigger>.make())")
+        try await get("listTicks", "/triggers/\(schedule)/ticks?limit=5")
+        try await get("listTicks", "/triggers/\(schedule)/ticks?after=x")
+        try await get("previewTrigger", "/triggers/\(schedule)/preview?count=3")
+        try await get("previewTrigger", "/triggers/\(hook)/preview")
+        let made = try await post("makeWebhookSecret", "/triggers/\(hook)/secret", ["keepOldSeconds": 60])
+        try await post("makeWebhookSecret", "/triggers/\(hook)/secret", ["keepOldSeconds": -1])
+        try await post("makeWebhookSecret", "/triggers/\(schedule)/secret")
+        let (path, secret) = (try #require(made["path"]?.string), try #require(made["secret"]?.string))
+        for _ in 0..<2 { try keep(try await fixture.deliver("m1", to: path, secret: secret), of: "deliverWebhook") }
+        try keep(try await fixture.deliver("m2", to: path, secret: "whsec_AAAA"), of: "deliverWebhook")
+        try keep(try await fixture.deliver("m.2", to: path, secret: secret), of: "deliverWebhook")
+        let long = String(repeating: " ", count: 65_537)
+        try keep(try await fixture.deliver("m3", to: path, secret: secret, body: long), of: "deliverWebhook")
     }
 
     private func work() async throws {

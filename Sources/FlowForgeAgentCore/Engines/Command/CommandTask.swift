@@ -18,7 +18,9 @@ struct CommandTask: Sendable {
         var environment = [
             "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": workspace,
             "TMPDIR": temporary.path(percentEncoded: false), "FLOWFORGE_RUN_ID": work.assignment.run.description,
-            "FLOWFORGE_RUN_TIME": work.assignment.runTime.formatted(WireCoding.timeStyle), "FLOWFORGE_TASK": work.task.name,
+            "FLOWFORGE_RUN_TIME": work.assignment.runTime.formatted(WireCoding.timeStyle),
+            "FLOWFORGE_SCHEDULED_FOR": (work.assignment.scheduledFor ?? work.assignment.runTime).formatted(WireCoding.timeStyle),
+            "FLOWFORGE_TASK": work.task.name,
         ]
         for (name, value) in variables.parameters {
             environment["FLOWFORGE_PARAMETER_\(name.uppercased())"] = TaskVariables.text(value.value)

@@ -14,6 +14,7 @@ struct TaskVariables: Sendable {
     let parameters: [String: Value]
     let variables: [String: Value]
     let runTime: Date
+    let scheduledFor: Date
     let run: ID<Run>
 
     /// Values that the assignment leaves out take the manifest's default.
@@ -21,6 +22,7 @@ struct TaskVariables: Sendable {
         parameters = Self.merge(work.manifest.parameters, work.assignment.parameters)
         variables = Self.merge(work.manifest.variables, work.assignment.variables)
         runTime = work.assignment.runTime
+        scheduledFor = work.assignment.scheduledFor ?? runTime
         run = work.assignment.run
     }
 
@@ -32,12 +34,13 @@ struct TaskVariables: Sendable {
         return values
     }
 
-    /// One `SET VARIABLE` for each. A parameter hides a variable of the same name; `run_time` and
-    /// `run_id` are the run's.
+    /// One `SET VARIABLE` for each. A parameter hides a variable of the same name; `run_time`,
+    /// `scheduled_for` and `run_id` are the run's.
     var statements: [String] {
         let all = variables.merging(parameters) { $1 }
         return all.sorted { $0.key < $1.key }.map { "SET VARIABLE \(SQLText.identifier($0.key)) = \(Self.sql($0.value))" } + [
             "SET VARIABLE run_time = \(SQLText.literal(runTime))",
+            "SET VARIABLE scheduled_for = \(SQLText.literal(scheduledFor))",
             "SET VARIABLE run_id = \(SQLText.literal(run.description))",
         ]
     }

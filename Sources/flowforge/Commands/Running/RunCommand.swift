@@ -74,7 +74,7 @@ struct RunList: RemoteCommand {
             Table(
                 [
                     .init("RUN"), .init("FLOW", flexible: true), .init("STATE"), .init("ENV", flexible: true),
-                    .init("BUNDLE", flexible: true), .init("CREATED"), .init("TIME", right: true),
+                    .init("BUNDLE", flexible: true), .init("CAUSE"), .init("CREATED"), .init("TIME", right: true),
                 ],
                 rows: items.map { run in
                     let end = run.finishedAt ?? (run.state.isFinal ? nil : remote.now)
@@ -82,7 +82,7 @@ struct RunList: RemoteCommand {
                     return [
                         run.id.description, run.flow, style.word(StateSign(run.state, style), run.state.rawValue),
                         run.environment,
-                        "\(run.bundle.name)@\(run.bundle.version)", Figures.relative(run.createdAt, to: remote.now),
+                        "\(run.bundle.name)@\(run.bundle.version)", run.cause?.rawValue ?? "", Figures.relative(run.createdAt, to: remote.now),
                         seconds.map { Figures.duration(seconds: $0) } ?? "",
                     ]
                 })

@@ -1,0 +1,65 @@
+internal import FlowForgeBundle
+internal import FlowForgeDomain
+internal import FlowForgeProtocol
+internal import FlowForgeStore
+internal import Foundation
+
+/// Turns ticks into runs. The tick is recorded and the run made in one transaction, under a key that a
+/// trigger has once: whatever is repeated or restarted, a tick has one run.
+struct TickFiring {
+    let session: Session
+    let wakeUps: WakeUps
+
+    enum Result: Hashable, Sendable {
+        case started(ID<Run>)
+        case refused(String)
+    }
+
+    /// Makes the run of a tick, or says why there is none.
+    func start(
+        _ trigger: TriggerRow, scheduledFor: Date? = nil, parameters: [String: JSONValue] = [:], by actor: Actor? = nil
+    ) throws -> Result {
+        if trigger.specification.overlap == .skip, let run = try session.triggers.openRun(of: trigger) {
+            return .refused("overlap: \(run) has not ended")
+        }
+        let request = OperatorAPI.StartRun(
+            environment: trigger.environment, bundle: trigger.bundle, flow: trigger.flow,
+            parameters: trigger.specification.parameters.merging(parameters) { $1 })
+        let cause = RunCause(rawValue: trigger.kind.rawValue) ?? .unknown
+        do {
+            let creation = RunCreation(
+                request: request, actor: actor ?? .system("trigger"),
+                origin: RunOrigin(actor == nil ? cause : .manual, trigger: trigger.name, scheduledFor: scheduledFor),
+                session: session)
+            let (run, _) = try creation.run(wakeUps: wakeUps)
+            return .started(run.id)
+        } catch let error as APIError where !error.isRetryable {
+            // Nothing has been written yet: a run is checked before it is stored.
+            return .refused("refused: \(error.message)")
+        }
+    }
+
+    /// Fires a waiting tick; one that waits no more is left as it is. Returns the run.
+    @discardableResult
+    func fire(_ number: Int64) throws -> ID<Run>? {
+        guard let tick = try session.ticks.find(number), tick.outcome == .waiting, let due = tick.dueAt,
+            due <= session.now
+        else { return nil }
+        guard let trigger = try session.triggers.find(tick.trigger) else {
+            throw StoreError.corrupt("tick \(number) has no trigger")
+        }
+        guard trigger.runs else {
+            try session.ticks.decide(
+                number, .skipped, reason: trigger.isLive ? "paused" : "no longer declared", run: nil)
+            return nil
+        }
+        switch try start(trigger, parameters: tick.parameters) {
+        case .started(let run):
+            try session.ticks.decide(number, .fired, reason: nil, run: run)
+            return run
+        case .refused(let reason):
+            try session.ticks.decide(number, .skipped, reason: reason, run: nil)
+            return nil
+        }
+    }
+}

@@ -1,0 +1,101 @@
+internal import FlowForgeBundle
+internal import FlowForgeDomain
+internal import FlowForgeProtocol
+public import FlowForgeStore
+internal import Foundation
+
+/// Notes the ticks that follow from something that happened, in the transaction in which it did. They
+/// wait in the store; ``TriggerClock`` fires them. So an event is never lost, and a flow that cannot be
+/// started does not undo the report that should have started it.
+struct TriggerEvents {
+    let session: Session
+    /// Whether a tick was noted that somebody has to fire.
+    private(set) var noted = false
+
+    init(session: Session) { self.session = session }
+
+    /// `run` has ended as `state`.
+    mutating func ended(_ run: RunRow, as state: RunState) throws {
+        let triggers = try session.triggers.waiting(
+            forFlow: run.flow, bundle: run.bundle.name, environment: run.environment)
+        for trigger in triggers {
+            guard let upstream = trigger.specification.upstream, upstream.on.includes(state) else { continue }
+            var tick = NewTick(trigger: trigger.id, key: "\(run.id) \(state.rawValue)", outcome: .waiting)
+            tick.dueAt = session.now + upstream.delaySeconds
+            tick.cause = ["run": .string(run.id.description), "state": .string(state.rawValue)]
+            try note(tick, of: trigger)
+        }
+    }
+
+    /// A snapshot of `asset` was accepted. While a tick waits, or the run that the last tick started has
+    /// not been begun with, the update is taken together with it: that run will read it.
+    mutating func published(_ asset: AssetName, _ snapshot: SnapshotReference, environment: String, run: ID<Run>) throws {
+        for trigger in try session.triggers.waiting(forAsset: asset, environment: environment) {
+            guard let update = trigger.specification.asset else { continue }
+            let cause: JSONValue = [
+                "asset": .string(asset.description), "snapshot": .string(snapshot.id.description),
+                "version": .integer(Int64(snapshot.version)), "run": .string(run.description),
+            ]
+            if trigger.pausedAt == nil, let waiting = try session.ticks.waiting(trigger.id) {
+                try session.ticks.join(waiting.number, cause: cause)
+                continue
+            }
+            var tick = NewTick(trigger: trigger.id, key: "\(asset) v\(snapshot.version)", outcome: .waiting)
+            tick.cause = cause
+            if let last = try session.ticks.lastRun(of: trigger.id), try session.triggers.isUntouched(last) {
+                tick.outcome = .skipped
+                tick.reason = "joined: \(last) has not been begun with and will read this snapshot"
+                tick.run = last
+            } else {
+                tick.dueAt = session.now + update.debounceSeconds
+            }
+            try note(tick, of: trigger)
+        }
+    }
+
+    /// Records the tick, as skipped if the trigger is paused; says whether it is new.
+    @discardableResult
+    mutating func note(_ tick: NewTick, of trigger: TriggerRow) throws -> Bool {
+        var tick = tick
+        if tick.outcome == .waiting, trigger.pausedAt != nil {
+            tick.outcome = .skipped
+            tick.dueAt = nil
+            tick.reason = "paused"
+        }
+        let isNew = try session.ticks.insert(tick)
+        if isNew, tick.outcome == .waiting { noted = true }
+        return isNew
+    }
+
+    /// Has the waiting ticks fired once they are durable.
+    func wake(_ wakeUps: WakeUps) {
+        guard noted else { return }
+        session.whenCommitted { wakeUps.wakeTriggers() }
+    }
+}
+
+extension UpstreamSpec.Condition {
+    func includes(_ state: RunState) -> Bool {
+        switch self {
+        case .success: state == .succeeded
+        case .failure: state == .failed
+        case .completion: state.isFinal
+        case .unknown: false
+        }
+    }
+}
+
+/// Notes ticks of asset triggers when a snapshot is accepted.
+public struct AssetUpdates: CompletionObserver {
+    private let wakeUps: WakeUps
+
+    public init(wakeUps: WakeUps) { self.wakeUps = wakeUps }
+
+    public func completed(_ completion: AcceptedCompletion, in session: Session) throws {
+        guard let published = completion.published else { return }
+        var events = TriggerEvents(session: session)
+        try events.published(
+            published.output.asset, published.snapshot, environment: completion.environment, run: completion.run)
+        events.wake(wakeUps)
+    }
+}
