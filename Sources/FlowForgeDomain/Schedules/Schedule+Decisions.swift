@@ -111,6 +111,6 @@ extension Schedule {
 
     private func wake(after: Int, id: String) -> Date? {
         var walk = Walk(self, after: (firing(after: after)?.at).map { $0 - 1 } ?? after)
-        return walk.next(through: after + Self.horizon).map { due($0, in: walk, id: id) }
+        return walk.next(through: farthest(from: after)).map { due($0, in: walk, id: id) }
     }
 }

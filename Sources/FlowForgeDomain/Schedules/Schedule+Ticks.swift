@@ -19,18 +19,21 @@ extension Schedule {
         var ledger = Ledger()
         var fired = 0
         for _ in 0..<Self.patience {
-            guard fired < min(count, Self.patience), let piece = walk.next(through: after + Self.horizon) else { break }
+            guard fired < min(count, Self.patience), let piece = walk.next(through: farthest(from: after)) else { break }
             if piece.skip == nil { fired += 1 }
             ledger.add(piece, due: due(piece, in: walk, id: id), piece.skip.map(Verdict.skip) ?? .fire)
         }
         return ledger.items
     }
 
+    /// Where a search after `after` ends.
+    func farthest(from after: Int) -> Int { max(after, start.map(Instant.second(of:)) ?? after) + Self.horizon }
+
     /// The first tick after `after` that fires.
     func firing(after: Int) -> Timeline.Point? {
         var walk = Walk(self, after: after)
         for _ in 0..<Self.patience {
-            guard let piece = walk.next(through: after + Self.horizon) else { return nil }
+            guard let piece = walk.next(through: farthest(from: after)) else { return nil }
             if piece.skip == nil { return piece.first }
         }
         return nil

@@ -13,7 +13,7 @@ public struct Schedule: Hashable, Sendable {
 
     /// In seconds. A tick that is decided this long after it was due is still on time, afterwards it is missed.
     public static let onTime = 60
-    /// How far ahead ``next(after:)`` looks, in seconds: 50 years. A leap day on a given weekday can be 40
+    /// How far ahead of its argument or of the start ``next(after:)`` looks, in seconds: 50 years. A leap day on a given weekday can be 40
     /// years away.
     public static let horizon = 50 * 31_556_952
     public static let jitters = 0...86_400

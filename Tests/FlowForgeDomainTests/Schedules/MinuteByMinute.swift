@@ -1,0 +1,141 @@
+import FlowForgeDomain
+import Foundation
+
+/// A schedule computed the slow way: every minute is looked at, the calendar is Foundation's, and what
+/// the fields name is a predicate that was made together with the text.
+struct MinuteByMinute {
+    /// A day and what is needed to judge it.
+    struct Day: Hashable {
+        var day: Int
+        var month: Int
+        /// 0 is Sunday.
+        var weekday: Int
+        var length: Int
+    }
+
+    struct Field<Value> {
+        var text: String
+        var matches: (Value) -> Bool
+    }
+
+    var minute: Field<Int>
+    var hour: Field<Int>
+    var day: Field<Day>
+    var month: Field<Int>
+    var weekday: Field<Day>
+
+    var text: String { [minute.text, hour.text, day.text, month.text, weekday.text].joined(separator: " ") }
+
+    // MARK: Making one up
+
+    init(using random: inout SeededGenerator) {
+        minute = Self.numbers(0...59, using: &random)
+        hour = Self.numbers(0...23, using: &random)
+        month = Bool.random(using: &random) ? Field(text: "*") { _ in true } : Self.numbers(1...12, using: &random)
+        day = Self.monthDay(using: &random)
+        weekday = Self.weekDay(using: &random)
+    }
+
+    private static func numbers(_ range: ClosedRange<Int>, using random: inout SeededGenerator) -> Field<Int> {
+        let (low, high) = (range.lowerBound, range.upperBound)
+        let a = Int.random(in: range, using: &random)
+        let b = Int.random(in: range, using: &random)
+        let step = Int.random(in: 1...(high - low), using: &random)
+        switch Int.random(in: 0..<7, using: &random) {
+        case 0: return Field(text: "*") { _ in true }
+        case 1: return Field(text: "*/\(step)") { ($0 - low) % step == 0 }
+        case 2: return Field(text: "\(min(a, b))-\(max(a, b))") { (min(a, b)...max(a, b)).contains($0) }
+        case 3:
+            return Field(text: "\(min(a, b))-\(max(a, b))/\(step)") {
+                (min(a, b)...max(a, b)).contains($0) && ($0 - min(a, b)) % step == 0
+            }
+        case 4: return Field(text: "\(a)/\(step)") { $0 >= a && ($0 - a) % step == 0 }
+        case 5: return Field(text: "\(a),\(b)") { $0 == a || $0 == b }
+        default: return Field(text: "\(a)") { $0 == a }
+        }
+    }
+
+    private static func isWorkday(_ weekday: Int) -> Bool { (1...5).contains(weekday) }
+
+    private static func monthDay(using random: inout SeededGenerator) -> Field<Day> {
+        let n = Int.random(in: 1...31, using: &random)
+        switch Int.random(in: 0..<8, using: &random) {
+        case 0: return Field(text: "L") { $0.day == $0.length }
+        case 1: return Field(text: "L-\(n % 30 + 1)") { $0.day == $0.length - (n % 30 + 1) }
+        case 2:
+            return Field(text: "LW") { day in
+                isWorkday(day.weekday)
+                    && (day.day + 1..<max(day.day + 1, day.length + 1)).allSatisfy {
+                        !isWorkday((day.weekday + $0 - day.day) % 7)
+                    }
+            }
+        case 3:
+            return Field(text: "\(n)W") { day in
+                guard n <= day.length, isWorkday(day.weekday) else { return false }
+                let target = (day.weekday + n - day.day + 70) % 7
+                if isWorkday(target) { return day.day == n }
+                // The nearer of the two sides; where the month ends there, the other.
+                if target == 6 { return n == 1 ? day.day == 3 : day.day == n - 1 }
+                return n == day.length ? day.day == n - 2 : day.day == n + 1
+            }
+        case 4, 5: return Field(text: ["*", "?"].randomElement(using: &random)!) { _ in true }
+        default:
+            let field = numbers(1...31, using: &random)
+            return Field(text: field.text) { field.matches($0.day) }
+        }
+    }
+
+    private static func weekDay(using random: inout SeededGenerator) -> Field<Day> {
+        let names = ["SUN", "mon", "Tue", "WED", "THU", "FRI", "SAT"]
+        let n = Int.random(in: 0...6, using: &random)
+        let nth = Int.random(in: 1...5, using: &random)
+        switch Int.random(in: 0..<8, using: &random) {
+        case 0: return Field(text: "\(names[n])#\(nth)") { $0.weekday == n && ($0.day - 1) / 7 == nth - 1 }
+        case 1: return Field(text: "\(names[n])L") { $0.weekday == n && $0.day + 7 > $0.length }
+        case 2: return Field(text: "7") { $0.weekday == 0 }
+        case 3: return Field(text: "MON-FRI") { isWorkday($0.weekday) }
+        case 4: return Field(text: "\(names[n]),\(names[(n + 2) % 7])") { $0.weekday == n || $0.weekday == (n + 2) % 7 }
+        default: return Field(text: ["*", "?"].randomElement(using: &random)!) { _ in true }
+        }
+    }
+
+    // MARK: Computing
+
+    func matches(_ wall: DateComponents, length: Int) -> Bool {
+        let today = Day(day: wall.day!, month: wall.month!, weekday: wall.weekday! - 1, length: length)
+        guard minute.matches(wall.minute!), hour.matches(wall.hour!), month.matches(wall.month!) else { return false }
+        let free = day.text.hasPrefix("*") || day.text == "?" || weekday.text.hasPrefix("*") || weekday.text == "?"
+        return free ? day.matches(today) && weekday.matches(today) : day.matches(today) || weekday.matches(today)
+    }
+
+    /// The instants at which the schedule fires, by the documented rules alone.
+    func firings(zone: TimeZone, dst: DSTPolicy, after: Date, through: Date) -> [Date] {
+        var utc = Calendar(identifier: .gregorian)
+        utc.timeZone = TimeZone(secondsFromGMT: 0)!
+        func wall(_ minute: Int) -> DateComponents {
+            utc.dateComponents(
+                [.year, .month, .day, .hour, .minute, .weekday], from: Date(timeIntervalSince1970: Double(minute * 60)))
+        }
+        func calls(_ minute: Int) -> Bool {
+            let parts = wall(minute)
+            return matches(
+                parts, length: utc.range(of: .day, in: .month, for: Date(timeIntervalSince1970: Double(minute * 60)))!.count)
+        }
+        let elapsed = hour.text.hasPrefix("*")
+        var seen: Set<Int> = []
+        var result: [Date] = []
+        let first = Int(after.timeIntervalSince1970) / 60
+        var last: Int?
+        for instant in first - 26 * 60...Int(through.timeIntervalSince1970) / 60 {
+            let date = Date(timeIntervalSince1970: Double(instant * 60))
+            let shown = instant + zone.secondsFromGMT(for: date) / 60
+            var fires = false
+            if let last, shown > last + 1, !elapsed, dst != .skip { fires = (last + 1..<shown).contains(where: calls) }
+            if calls(shown), elapsed || dst == .both || !seen.contains(shown) { fires = true }
+            seen.insert(shown)
+            last = shown
+            if fires, date > after { result.append(date) }
+        }
+        return result
+    }
+}
