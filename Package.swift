@@ -133,7 +133,9 @@ let package = Package(
             ],
             uses: [asn1, crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioSSL, subprocess, system, x509]),
         tests("FlowForgeProtocolTests", needs: ["FlowForgeProtocol"]),
-        tests("FlowForgeDomainTests", needs: ["FlowForgeDomain", "FlowForgeProtocol"]),
+        tests(
+            "FlowForgeDomainTests", needs: ["FlowForgeDomain", "FlowForgeProtocol"], uses: [subprocess, system],
+            scripts: ["Schedules/golden.py", "Schedules/dst.golden"]),
         tests(
             "FlowForgeBundleTests", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [subprocess, system], scripts: ["validate_schema.py"]),

@@ -9,7 +9,7 @@
 /// Several times in one gap are one tick. The policy is for *times of day*: cron expressions whose hour
 /// field begins with `*` follow elapsed time as Vixie cron's do (every instant whose wall clock reads a
 /// matching time, nothing moved out of a gap), and intervals know no clock at all.
-/// docs/decisions/0013-times-that-do-not-exist.md says why.
+/// docs/decisions/0020-times-that-do-not-exist.md says why.
 public enum DSTPolicy: String, Codable, Sendable, Hashable, CaseIterable {
     case skip, once, both
 }

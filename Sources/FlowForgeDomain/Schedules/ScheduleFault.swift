@@ -19,10 +19,10 @@ public struct ScheduleFault: Error, Hashable, Sendable, CustomStringConvertible 
         self.init(part, found: "", problem, hint: hint)
     }
 
-    public var description: String {
-        let found = found.isEmpty ? "" : " '\(found)'"
-        return "\(part)\(found): \(problem)" + (hint.map { " (\($0))" } ?? "")
-    }
+    /// Without the hint.
+    public var message: String { found.isEmpty ? "\(part): \(problem)" : "\(part) '\(found)': \(problem)" }
+
+    public var description: String { hint.map { "\(message) (\($0))" } ?? message }
 
     private static func shown(_ text: some StringProtocol) -> String {
         let scalars = text.unicodeScalars.prefix(41)

@@ -12,6 +12,17 @@ public struct Tick: Hashable, Sendable, Codable {
         case first
         /// The clock has shown this time before.
         case second
+
+        /// What people should know of it, e.g. in a preview.
+        public var remark: String? {
+            switch self {
+            case .plain: nil
+            case .gap(let from, 1): "the clock leaves out \(from)"
+            case .gap(let from, let count): "the clock leaves out \(count) times from \(from) on"
+            case .first: "the clock shows this time twice, now first"
+            case .second: "the clock shows this time twice, now again"
+            }
+        }
     }
 
     /// In whole seconds.

@@ -7,7 +7,6 @@ struct MinuteByMinute {
     /// A day and what is needed to judge it.
     struct Day: Hashable {
         var day: Int
-        var month: Int
         /// 0 is Sunday.
         var weekday: Int
         var length: Int
@@ -101,40 +100,55 @@ struct MinuteByMinute {
 
     // MARK: Computing
 
-    func matches(_ wall: DateComponents, length: Int) -> Bool {
-        let today = Day(day: wall.day!, month: wall.month!, weekday: wall.weekday! - 1, length: length)
-        guard minute.matches(wall.minute!), hour.matches(wall.hour!), month.matches(wall.month!) else { return false }
+    /// Every minute of a stretch of time, and what the wall and the calendar show in it.
+    struct Stretch {
+        let after: Int
+        /// The first comes a good day before `after`: a clock may have gone back before it.
+        let minutes: [(instant: Int, wall: Int)]
+        let days: [Int: (today: Day, month: Int)]
+
+        init(zone: TimeZone, after: Date, through: Date) {
+            self.after = Int(after.timeIntervalSince1970)
+            let range = self.after / 60 - 26 * 60...Int(through.timeIntervalSince1970) / 60
+            minutes = range.map { instant in
+                (instant, instant + zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(instant * 60))) / 60)
+            }
+            var utc = Calendar(identifier: .gregorian)
+            utc.timeZone = TimeZone(secondsFromGMT: 0)!
+            var days: [Int: (Day, Int)] = [:]
+            for day in minutes[0].wall / 1440 - 2...minutes[minutes.count - 1].wall / 1440 + 2 {
+                let date = Date(timeIntervalSince1970: Double(day * 86_400))
+                let parts = utc.dateComponents([.month, .day, .weekday], from: date)
+                let length = utc.range(of: .day, in: .month, for: date)!.count
+                days[day] = (Day(day: parts.day!, weekday: parts.weekday! - 1, length: length), parts.month!)
+            }
+            self.days = days
+        }
+    }
+
+    private func calls(_ wall: Int, in stretch: Stretch) -> Bool {
+        guard minute.matches(wall % 60), hour.matches(wall / 60 % 24), let (today, number) = stretch.days[wall / 1440],
+            month.matches(number)
+        else { return false }
         let free = day.text.hasPrefix("*") || day.text == "?" || weekday.text.hasPrefix("*") || weekday.text == "?"
         return free ? day.matches(today) && weekday.matches(today) : day.matches(today) || weekday.matches(today)
     }
 
-    /// The instants at which the schedule fires, by the documented rules alone.
-    func firings(zone: TimeZone, dst: DSTPolicy, after: Date, through: Date) -> [Date] {
-        var utc = Calendar(identifier: .gregorian)
-        utc.timeZone = TimeZone(secondsFromGMT: 0)!
-        func wall(_ minute: Int) -> DateComponents {
-            utc.dateComponents(
-                [.year, .month, .day, .hour, .minute, .weekday], from: Date(timeIntervalSince1970: Double(minute * 60)))
-        }
-        func calls(_ minute: Int) -> Bool {
-            let parts = wall(minute)
-            return matches(
-                parts, length: utc.range(of: .day, in: .month, for: Date(timeIntervalSince1970: Double(minute * 60)))!.count)
-        }
+    /// The instants after the stretch's beginning at which the schedule fires, by the documented rules alone.
+    func firings(in stretch: Stretch, dst: DSTPolicy) -> [Date] {
         let elapsed = hour.text.hasPrefix("*")
         var seen: Set<Int> = []
         var result: [Date] = []
-        let first = Int(after.timeIntervalSince1970) / 60
         var last: Int?
-        for instant in first - 26 * 60...Int(through.timeIntervalSince1970) / 60 {
-            let date = Date(timeIntervalSince1970: Double(instant * 60))
-            let shown = instant + zone.secondsFromGMT(for: date) / 60
+        for (instant, shown) in stretch.minutes {
             var fires = false
-            if let last, shown > last + 1, !elapsed, dst != .skip { fires = (last + 1..<shown).contains(where: calls) }
-            if calls(shown), elapsed || dst == .both || !seen.contains(shown) { fires = true }
+            if let last, shown > last + 1, !elapsed, dst != .skip {
+                fires = (last + 1..<shown).contains { calls($0, in: stretch) }
+            }
+            if calls(shown, in: stretch), elapsed || dst == .both || !seen.contains(shown) { fires = true }
             seen.insert(shown)
             last = shown
-            if fires, date > after { result.append(date) }
+            if fires, instant * 60 > stretch.after { result.append(Date(timeIntervalSince1970: Double(instant * 60))) }
         }
         return result
     }

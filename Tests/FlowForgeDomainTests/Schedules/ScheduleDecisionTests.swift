@@ -160,7 +160,10 @@ import Testing
     @Test func `the delay of a tick is part of the contract`() throws {
         // Written down once: another build that computed other delays would fire a tick again or not at all.
         let preview = try schedule("0 * * * *", jitter: 600).preview(after: noon, count: 3, id: "trg_1")
-        #expect(preview.map { Int(($0.tick.due.timeIntervalSince($0.tick.scheduled) * 1000).rounded()) } == [464_756, 164_777, 114_394])
+        #expect(
+            preview.map { Int(($0.tick.due.timeIntervalSince($0.tick.scheduled) * 1000).rounded()) } == [
+                464_756, 164_777, 114_394,
+            ])
     }
 
     @Test func `a tick that jitter holds back is neither decided nor passed`() throws {
