@@ -70,7 +70,8 @@ public enum DurableFile {
         guard fsync(folder) == 0 else { throw failure("sync", url) }
     }
 
-    static func failure(_ operation: String, _ url: URL) -> Failure {
+    /// What `errno` says of the call that just failed.
+    public static func failure(_ operation: String, _ url: URL) -> Failure {
         Failure(operation: operation, path: url.path, code: errno)
     }
 }

@@ -53,10 +53,7 @@ struct ReportBatch {
         var dropped: Int64 = 0
         for event in report.events where event.number > last {
             guard event.number == last + 1 else {
-                throw APIError(
-                    .conflict, "event \(event.number) of spool \(report.spool) came where \(last + 1) was expected",
-                    hint: "send the events from \(last + 1) on, in order",
-                    metadata: ["expected": String(last + 1), "spool": report.spool.description])
+                throw try gap(before: event, expected: last + 1, spool: report.spool)
             }
             last = event.number
             if case .dropped(let report) = event.body { dropped += max(0, min(report.events, 1 << 40)) }
@@ -77,6 +74,22 @@ struct ReportBatch {
         claiming.wakes.free[agent.id] = room - assignments.count
         stager.wakes.merge(claiming.wakes)
         if !assignments.isEmpty { result.response.assignments = assignments }
+    }
+
+    /// What an agent is told whose events do not follow those that are stored. After a restoration that is
+    /// nobody's mistake, and what lies between is lost: better said than guessed.
+    private func gap(before event: AgentAPI.ReportEvent, expected: Int64, spool: ID<Spool>) throws -> APIError {
+        var message = "event \(event.number) of spool \(spool) came where \(expected) was expected"
+        var metadata = ["expected": String(expected), "got": String(event.number), "spool": spool.description]
+        if let restored = try session.restorations.last() {
+            let (madeAt, restoredAt) = (WireCoding.text(restored.madeAt), WireCoding.text(restored.restoredAt))
+            message += "; the control plane was restored at \(restoredAt) from a backup made at \(madeAt), and what it had "
+            message += "acknowledged in between is not known to it any more"
+            metadata["restoredFrom"] = restored.backup
+        }
+        return APIError(
+            .conflict, message, hint: "send the events from \(expected) on, in order; begin a new spool where they are gone",
+            metadata: metadata)
     }
 
     private mutating func store(_ event: AgentAPI.ReportEvent) throws {

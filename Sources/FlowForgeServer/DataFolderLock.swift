@@ -1,3 +1,4 @@
+internal import FlowForgeBundle
 internal import FlowForgeStore
 internal import Foundation
 
@@ -5,28 +6,23 @@ internal import Foundation
     internal import Glibc
 #endif
 
-/// Keeps a second control plane out of a data folder, before it migrates a database or clears uploads
-/// that the first one works with. It ends with the process, or with this object.
-final class DataFolderLock: Sendable {
-    private let descriptor: Int32
+/// Keeps a second control plane, or a restore, out of a data folder before it changes what the first
+/// one works with.
+struct DataFolderLock: Sendable {
+    private let lock: FolderLock?
 
-    /// Throws `StoreError.busy` while another holds it, ``StartUpFault/configuration(_:)`` when there is
-    /// no such folder or it is not ours to write.
+    /// Throws `StoreError.busy` while another holds it, ``StartUpFault/configuration(_:)`` when the folder
+    /// is not ours to write.
     init(_ folder: DataFolder) throws {
-        let file = folder.root.appending(path: "lock")
-        descriptor = open(file.path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else {
+        do {
+            lock = try FolderLock(folder.lock)
+        } catch FolderLock.Fault.held {
+            throw StoreError.busy
+        } catch FolderLock.Fault.system(_, ENOENT) {
             // What is wrong with the folder is said better by who reads from it next.
-            if errno == ENOENT { return }
-            throw StartUpFault.configuration("cannot open \(file.path): \(String(cString: strerror(errno)))")
+            lock = nil
+        } catch FolderLock.Fault.system(let operation, let code) {
+            throw StartUpFault.configuration("cannot \(operation) \(folder.lock.path): \(String(cString: strerror(code)))")
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw StoreError.busy }
-    }
-
-    deinit {
-        guard descriptor >= 0 else { return }
-        // A child that is just being started may still hold a copy of the descriptor.
-        flock(descriptor, LOCK_UN)
-        close(descriptor)
     }
 }

@@ -22,6 +22,12 @@ struct ErrorReport {
         case let thrown as BundleRefusal:
             status = .failed
             error = APIError(.invalidBundle, thrown.message)
+        case let thrown as BackupFault:
+            status = .failed
+            error = APIError("backup", thrown.message, hint: thrown.hint)
+        case let thrown as DurableFile.Failure:
+            status = .failed
+            error = APIError("file_system", "\(thrown)", hint: "check the disk and try again")
         case let thrown as CocoaError:
             status = .failed
             let path = (thrown.userInfo[NSFilePathErrorKey] as? String) ?? thrown.url?.path

@@ -27,7 +27,9 @@ struct Flowforge: AsyncParsableCommand {
             CommandGroup(name: "Releasing", subcommands: [EnvironmentCommand.self, BundleCommand.self, DeployCommand.self]),
             CommandGroup(name: "Running", subcommands: [RunCommand.self, TriggerCommand.self, ScheduleCommand.self, BackfillCommand.self]),
             CommandGroup(name: "Looking", subcommands: [AssetCommand.self, LineageCommand.self]),
-            CommandGroup(name: "Administering", subcommands: [AgentCommand.self, PrincipalCommand.self, AuditCommand.self]),
+            CommandGroup(
+                name: "Administering",
+                subcommands: [AgentCommand.self, PrincipalCommand.self, AuditCommand.self, AdminCommand.self]),
             CommandGroup(name: "This program", subcommands: [CompletionsCommand.self, VersionCommand.self]),
         ])
 }

@@ -119,8 +119,10 @@ private final class Clocks: Sendable {
 
     @Test func `every column of times is either moved or known to stand still`() async throws {
         let still: Set<String> = [
-            "accepted_at", "at", "confirmed_at", "created_at", "expires_at", "finished_at", "issued_at", "joined_at", "leased_at",
-            "published_at", "pushed_at", "reported_at", "revoked_at", "stale_report_at", "started_at",
+            "accepted_at", "admitted_at", "at", "confirmed_at", "created_at", "expires_at", "finished_at", "issued_at",
+            "joined_at", "leased_at",
+            "made_at", "restored_at",
+            "published_at", "paused_at", "pushed_at", "reported_at", "revoked_at", "set_at", "stale_report_at", "started_at",
         ]
         let moved = Set(DeadlineQueries.columns.map { "\($0.table).\($0.column)" })
         let temporary = try TemporaryStore()

@@ -18,14 +18,16 @@ extension ServerSettings {
         let yaml = StrictYAML(file: file.path)
         let settings = Self.read(data, yaml, folder: file.absoluteURL.deletingLastPathComponent())
         do { try yaml.finish() } catch { throw .configuration(error.description) }
-        guard let settings else { throw .configuration("\(file.path): nothing in it") }
+        guard var settings else { throw .configuration("\(file.path): nothing in it") }
+        settings.file = file.absoluteURL
         self = settings
     }
 
     private static func read(_ data: Data, _ yaml: StrictYAML, folder: URL) -> ServerSettings? {
         guard let root = yaml.parse(data),
             let top = yaml.mapping(
-                root, keys: ["data_dir", "agent_api", "operator_api", "log", "certificates", "leases"], of: "the configuration")
+                root, keys: ["data_dir", "agent_api", "operator_api", "log", "certificates", "leases", "backup"],
+                of: "the configuration")
         else { return nil }
         func path(_ text: String) -> URL { URL(filePath: text, relativeTo: folder).absoluteURL.standardizedFileURL }
 
@@ -56,6 +58,10 @@ extension ServerSettings {
             if let seconds = leases.duration("start", in: 1...600) { settings.orchestration.startLease = .seconds(seconds) }
             // Agents that hold a lease poll three times while it lasts.
             if let seconds = leases.duration("held", in: 5...3600) { settings.orchestration.lease = .seconds(seconds) }
+        }
+        if let backup = top.mapping("backup", keys: ["folder", "sealing_key"]) {
+            settings.backupFolder = backup.text("folder").map(path)
+            settings.backupSealingKey = backup.text("sealing_key").map(path)
         }
         return settings
     }

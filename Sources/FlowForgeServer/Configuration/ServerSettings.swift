@@ -16,6 +16,8 @@ public struct ServerSettings: Sendable {
         }
     }
 
+    /// The configuration file that said all this; part of every backup.
+    public var file: URL?
     public var dataFolder: URL
     public var agentListen = ListenAddress(host: "0.0.0.0", port: 8443)
     /// Where agents reach the control plane, as join tokens say it.
@@ -31,6 +33,10 @@ public struct ServerSettings: Sendable {
     public var certificateCheck: Duration = .seconds(30)
     public var orchestration = OrchestrationSettings()
     public var limits = ConnectionLimits()
+    /// Where backups are made; `backups` in the data folder if not said.
+    public var backupFolder: URL?
+    /// The file of the key under which backups carry the CA's private key.
+    public var backupSealingKey: URL?
 
     public init(dataFolder: URL, agentURL: String) {
         self.dataFolder = dataFolder

@@ -1,3 +1,4 @@
+internal import FlowForgeBundle
 internal import FlowForgeFleet
 internal import FlowForgeOrchestration
 internal import FlowForgeProtocol
@@ -29,6 +30,7 @@ public final class ControlPlane: Sendable {
         self.logger = logger
         let folder = DataFolder(settings.dataFolder)
         lock = try DataFolderLock(folder)
+        let mark = try folder.restoredMark()
         let authority = try folder.authority()
         caFingerprint = authority.fingerprint
         certificates = try ListenerCertificates(settings: settings, folder: folder, authority: authority, logger: logger)
@@ -38,12 +40,14 @@ public final class ControlPlane: Sendable {
                 "the machine's clock was set; leases, delays and offers were moved by as much",
                 metadata: ["seconds": "\((seconds * 1000).rounded() / 1000)"])
         }
+        storeOptions.restoration = mark.map { Restoration(backup: $0.backup, madeAt: $0.madeAt, restoredAt: $0.restoredAt) }
         store = try Store(path: folder.database.path, options: storeOptions)
+        if let mark { try Self.restored(mark, folder, logger) }
         var fleet = FleetSettings(agentURL: settings.agentURL)
         fleet.certificateLifetime = settings.agentCertificateLifetime
         services = try ControlPlaneServices(
-            store: store, authority: authority, bundleFolder: folder.bundles, webhookKeys: try folder.webhookKeys(), fleet: fleet,
-            orchestration: settings.orchestration, logger: logger)
+            store: store, authority: authority, webhookKeys: try folder.webhookKeys(), fleet: fleet, settings: settings,
+            logger: logger)
         handshakes = HandshakeRefusals(refusals: services.refusals)
 
         let refused = { @Sendable [handshakes] (refusal: HandshakeRefusal) in handshakes.add(refusal) }
@@ -55,6 +59,14 @@ public final class ControlPlane: Sendable {
             name: "operator_api.listen", address: settings.operatorListen, tls: certificates.operators,
             trustDomain: authority.trustDomain, limits: settings.limits,
             responder: Self.operatorRouter(services).buildResponder(), refused: refused, logger: logger)
+    }
+
+    /// The store has taken note of it, durably.
+    private static func restored(_ mark: RestoredMark, _ folder: DataFolder, _ logger: Logger) throws {
+        try FileManager.default.removeItem(at: folder.restored)
+        logger.warning(
+            "restored from a backup: what happened after it is not known here; see docs/operations.md, After a restore",
+            metadata: ["backup": "\(mark.backup)", "made_at": "\(mark.madeAt)", "restored_at": "\(mark.restoredAt)"])
     }
 
     /// The ports, once the listeners listen; throws what kept them from it.

@@ -34,15 +34,17 @@ final class ControlPlaneServices: Sendable {
     let dispatcher: Dispatcher
     let reports: ReportIntake
     let catalog: CatalogReader
+    let backups: Backups
     let requests = RequestFigures()
     let metrics: MetricsPage
     let startedAt: Date
     private let draining = Atomic(false)
 
     init(
-        store: Store, authority: CertificateAuthority, bundleFolder: URL, webhookKeys: WebhookKeys, fleet: FleetSettings,
-        orchestration: OrchestrationSettings, logger: Logger
+        store: Store, authority: CertificateAuthority, webhookKeys: WebhookKeys, fleet: FleetSettings,
+        settings: ServerSettings, logger: Logger
     ) throws {
+        let orchestration = settings.orchestration
         self.store = store
         self.authority = authority
         self.orchestration = orchestration
@@ -58,7 +60,7 @@ final class ControlPlaneServices: Sendable {
             store: store, trustDomain: authority.trustDomain, settings: fleet, refusals: refusals,
             standingChanged: { wakeUps.wake(agent: $0) })
         processes = AgentProcesses(store: store, refusals: refusals)
-        bundles = try BundleRegistry(store: store, folder: bundleFolder, logger: logger)
+        bundles = try BundleRegistry(store: store, folder: DataFolder(settings.dataFolder).bundles, logger: logger)
         environments = Environments(store: store)
         deployments = Deployments(store: store, observers: [TriggerDeployment(wakeUps: wakeUps)])
         runs = RunStarter(store: store, wakeUps: wakeUps, settings: orchestration, logger: logger)
@@ -70,6 +72,7 @@ final class ControlPlaneServices: Sendable {
         reports = ReportIntake(
             store: store, observers: [CompletionRecorder(), AssetUpdates(wakeUps: wakeUps)], wakeUps: wakeUps, settings: orchestration, logger: logger)
         catalog = CatalogReader(store: store)
+        backups = Backups(store: store, settings: settings, logger: logger)
         metrics = MetricsPage(
             store: store, wakeUps: wakeUps, requests: requests, triggers: triggerFigures, presence: fleet.presence)
     }
@@ -77,7 +80,8 @@ final class ControlPlaneServices: Sendable {
     var operatorServices: OperatorServices {
         OperatorServices(
             principals: principals, audit: audit, environments: environments, deployments: deployments, registry: bundles,
-            starter: runs, runs: runReader, triggers: triggers, webhooks: webhooks, backfills: backfills, catalog: catalog, joinTokens: joinTokens, agents: agents)
+            starter: runs, runs: runReader, triggers: triggers, webhooks: webhooks, backfills: backfills, catalog: catalog,
+            joinTokens: joinTokens, agents: agents, backups: backups)
     }
 
     var isDraining: Bool { draining.load(ordering: .relaxed) }

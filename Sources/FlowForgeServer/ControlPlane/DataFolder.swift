@@ -19,6 +19,9 @@ public struct DataFolder: Sendable {
     public var webhookKey: URL { root.appending(path: "webhook.key") }
     public var database: URL { root.appending(path: "flowforge.db") }
     public var bundles: URL { root.appending(path: "bundles") }
+    var lock: URL { root.appending(path: BackupLayout.lock) }
+    /// What a restore left to be taken note of; see ``RestoredMark``.
+    var restored: URL { root.appending(path: BackupLayout.restored) }
 
     /// Throws ``StartUpFault/configuration(_:)`` when there is no CA or its key is open to others.
     func authority() throws -> CertificateAuthority {
@@ -46,6 +49,21 @@ public struct DataFolder: Sendable {
                 "\(webhookKey.path) holds no key; restore it from a backup, or remove it and make every webhook's secret anew")
         }
         return WebhookKeys(key: key)
+    }
+
+    /// What a restore left for the first start after it. Throws ``StartUpFault/configuration(_:)`` while a
+    /// restore is not finished: then the files belong to two control planes.
+    func restoredMark() throws -> RestoredMark? {
+        guard !FileManager.default.fileExists(atPath: root.appending(path: BackupLayout.restoring).path) else {
+            throw StartUpFault.configuration(
+                "a restore into \(root.path) was interrupted; run `flowforge admin restore BACKUP --data \(root.path)` again")
+        }
+        guard FileManager.default.fileExists(atPath: restored.path) else { return nil }
+        do {
+            return try WireCoding.decode(RestoredMark.self, from: Data(contentsOf: restored))
+        } catch {
+            throw StartUpFault.configuration("\(restored.path) cannot be read; run `flowforge admin restore` again")
+        }
     }
 
     static func text(_ file: URL) throws(StartUpFault) -> String {

@@ -73,14 +73,16 @@ final class ListenerCertificates: Service {
         }
     }
 
-    /// A third before its end, a certificate of the same names replaces the one that our CA issued.
+    /// A third before its end, or when its key is gone (no backup has it), a certificate of the same names
+    /// replaces the one that our CA issued.
     private static func renewIfDue(
         _ settings: ServerSettings, _ folder: DataFolder, _ authority: CertificateAuthority, _ logger: Logger
     ) throws {
         let current = try DataFolder.text(folder.serverCertificate)
         let notAfter = try ServerCertificate.notAfter(pem: current)
         let left = notAfter.timeIntervalSinceNow
-        guard left < Double(settings.serverCertificateLifetime.components.seconds) / 3 else { return }
+        let hasKey = FileManager.default.fileExists(atPath: folder.serverKey.path)
+        guard !hasKey || left < Double(settings.serverCertificateLifetime.components.seconds) / 3 else { return }
         try folder.write(
             try authority.issueServer(
                 hosts: try ServerCertificate.hosts(pem: current), lifetime: settings.serverCertificateLifetime))

@@ -28,6 +28,7 @@ struct OperatorRoutes {
         routes.addAssets(services.catalog)
         routes.addJoinTokens(services.joinTokens)
         routes.addAgents(services.agents)
+        routes.addBackups(services.backups)
     }
 
     func get(_ path: RouterPath, _ role: Role = .viewer, use handler: @escaping Handler) {

@@ -19,11 +19,12 @@ public struct OperatorServices: Sendable {
     public var catalog: CatalogReader
     public var joinTokens: JoinTokens
     public var agents: AgentRegistry
+    var backups: Backups
 
-    public init(
+    init(
         principals: Principals, audit: AuditTrail, environments: Environments, deployments: Deployments,
-        registry: BundleRegistry, starter: RunStarter, runs: RunReader, triggers: Triggers, webhooks: Webhooks, backfills: Backfills, catalog: CatalogReader, joinTokens: JoinTokens,
-        agents: AgentRegistry
+        registry: BundleRegistry, starter: RunStarter, runs: RunReader, triggers: Triggers, webhooks: Webhooks,
+        backfills: Backfills, catalog: CatalogReader, joinTokens: JoinTokens, agents: AgentRegistry, backups: Backups
     ) {
         self.principals = principals
         self.audit = audit
@@ -38,5 +39,6 @@ public struct OperatorServices: Sendable {
         self.catalog = catalog
         self.joinTokens = joinTokens
         self.agents = agents
+        self.backups = backups
     }
 }

@@ -25,6 +25,8 @@ public final class Store: Sendable {
         /// Seconds of a clock that nobody sets. With it stored deadlines follow the wall clock when it is
         /// set (``WallClockWatch``); without it `now` is taken as it is.
         public var steady: (@Sendable () -> Double)?
+        /// Set when the database was just put back from a backup (``RestorationQueries/take(_:)``).
+        public var restoration: Restoration?
         /// Called after the deadlines were moved, with the seconds by which the wall clock was set.
         public var clockStepped: @Sendable (Double) -> Void = { _ in }
         /// Called at each point of each transaction; what it throws takes the transaction's place.
@@ -70,7 +72,7 @@ public final class Store: Sendable {
         var isClosed = false
     }
 
-    private let pool: DatabasePool
+    let pool: DatabasePool
     private let options: Options
     private let queue = Mutex(Queue())
     private let watch: Mutex<WallClockWatch>
@@ -92,6 +94,10 @@ public final class Store: Sendable {
             let migrator = Schema.migrator
             if try pool.read(migrator.hasBeenSuperseded) { throw StoreError.newerDatabase }
             try migrator.migrate(pool)
+            if let restoration = options.restoration {
+                let now = options.now()
+                try pool.write { try Session(db: $0, now: now).restorations.take(restoration) }
+            }
         } catch {
             throw StoreError.mapping(error)
         }

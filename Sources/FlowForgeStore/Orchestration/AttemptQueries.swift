@@ -10,11 +10,11 @@ extension Session {
 public struct AttemptQueries {
     let session: Session
 
-    /// The pool's next fencing number, from 1; it never goes back.
+    /// The pool's next fencing number, from 1 or from behind the last restoration's floor; it never goes back.
     public func nextFencing(pool: String) throws -> Int64 {
         let row = try session.row(
             """
-            INSERT INTO fencing (pool, last) VALUES (?, 1)
+            INSERT INTO fencing (pool, last) VALUES (?, 1 + coalesce((SELECT max(fencing_floor) FROM restoration), 0))
             ON CONFLICT (pool) DO UPDATE SET last = last + 1 RETURNING last
             """, [pool])
         guard let row else { throw StoreError.failed("the fencing number of pool \(pool) was not returned") }

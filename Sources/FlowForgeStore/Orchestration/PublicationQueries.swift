@@ -17,7 +17,8 @@ public struct PublicationQueries {
         ).map(Self.reference)
     }
 
-    /// Makes a snapshot the current one, with the version after the last. The pool's polls offer it
+    /// Makes a snapshot the current one, with the version after the last (after a restoration one above
+    /// its floor: the lake may have seen versions that are not known here). The pool's polls offer it
     /// from `offerAt` on until it is confirmed.
     public func publish(
         _ snapshot: ID<Snapshot>, location: String, of asset: AssetName, environment: String, pool: String, offerAt: Date
@@ -25,8 +26,9 @@ public struct PublicationQueries {
         let row = try session.row(
             """
             INSERT INTO publication (environment, asset, pool, snapshot, version, location, accepted_at, offer_at)
-            VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7)
-            ON CONFLICT (environment, asset) DO UPDATE SET pool = ?3, snapshot = ?4, version = version + 1,
+            VALUES (?1, ?2, ?3, ?4, 1 + \(Self.versionFloor), ?5, ?6, ?7)
+            ON CONFLICT (environment, asset) DO UPDATE SET pool = ?3, snapshot = ?4,
+                version = 1 + max(version, \(Self.versionFloor)),
                 location = ?5, accepted_at = ?6, offer_at = ?7, offers = 0, confirmed_at = NULL
             RETURNING snapshot, version, location
             """,
@@ -37,6 +39,8 @@ public struct PublicationQueries {
         guard let row else { throw StoreError.failed("the version of \(asset) was not returned") }
         return try Self.reference(row)
     }
+
+    private static let versionFloor = "coalesce((SELECT max(version_floor) FROM restoration), 0)"
 
     /// An agent of `pool` has moved the pointer file. What is not the newest snapshot, or confirmed
     /// already, changes nothing.

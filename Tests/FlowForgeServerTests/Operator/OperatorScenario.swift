@@ -32,6 +32,7 @@ final class OperatorScenario {
         try await trigger()
         try await look(at: run, of: bundle)
         try await manageAgents()
+        try await backUp()
         return records
     }
 
@@ -82,6 +83,12 @@ final class OperatorScenario {
         try await call("revokePrincipal", .DELETE, "/api/v1/principals/\(id)")
         try await call("revokePrincipal", .DELETE, "/api/v1/principals/\(ID<Principal>.make())")
         try await call("revokePrincipal", .DELETE, "/api/v1/principals/nobody")
+    }
+
+    private func backUp() async throws {
+        try await post("makeBackup", "/backups")
+        try await get("listBackups", "/backups")
+        try await get("listBackups", "/backups?x=1")
     }
 
     private func release() async throws -> PackedBundle {

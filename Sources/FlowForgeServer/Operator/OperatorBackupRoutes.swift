@@ -1,0 +1,14 @@
+import FlowForgeDomain
+import FlowForgeGovernance
+import FlowForgeProtocol
+import Hummingbird
+
+extension OperatorRoutes {
+    func addBackups(_ backups: Backups) {
+        get("backups", .owner) { request, _, _ in
+            _ = try OperatorQuery(request)
+            return try .json(try await backups.list())
+        }
+        post("backups", .owner) { _, _, caller in try .created(true, try await backups.make(by: caller.actor)) }
+    }
+}
