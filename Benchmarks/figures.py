@@ -12,7 +12,9 @@ import sys
 import tempfile
 import time
 
+import dispatch
 import fleet
+import peers
 from installation import BIN, DUCKDB, RAW, ROOT, commands, cpu, installation, instant, percentile, resident, table, tables
 
 
@@ -147,7 +149,7 @@ def stripped(binary):
 
 FIGURES = {
     "medallion": medallion, "latency": latency, "idle": idle, "idle-fleet": fleet.idle, "transitions": fleet.transitions,
-    "reconnect": fleet.reconnect,
+    "reconnect": fleet.reconnect, "dispatch": dispatch.dispatch, "peers": peers.peers,
 }
 
 if __name__ == "__main__":

@@ -36,6 +36,10 @@ def free_ports(count):
     return ports
 
 
+# The one program of the bundles that `commands` describes.
+NOTHING = {"bin/task.sh": "#!/bin/sh\nexit 0\n"}
+
+
 class Installation:
     """`agent` says how many slots the one real agent has; with None there is no agent."""
 
@@ -146,13 +150,15 @@ class Installation:
         self._wait(self.agent, "flowforge-agent", online)
         self.startup["flowforge-agent"] = time.monotonic() - began
 
-    def deploy(self, manifest, script="exit 0", environment="dev"):
-        """A bundle whose commands all run bin/task.sh, in a new environment."""
+    def deploy(self, manifest, files=NOTHING, environment="dev"):
+        """A bundle of these files, in a new environment."""
         bundle = self.folder / f"bundle-{environment}"
-        (bundle / "bin").mkdir(parents=True)
-        (bundle / "flowforge.yaml").write_text(manifest)
-        (bundle / "bin/task.sh").write_text(f"#!/bin/sh\n{script}\n")
-        (bundle / "bin/task.sh").chmod(0o755)
+        for name, text in {"flowforge.yaml": manifest, **files}.items():
+            path = bundle / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            if name.startswith("bin/"):
+                path.chmod(0o755)
         self.cli("env", "create", environment, "--pool", "bench")
         self.cli("deploy", bundle, "--env", environment)
 
