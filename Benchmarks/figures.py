@@ -14,6 +14,7 @@ import time
 
 import dispatch
 import fleet
+import history
 import peers
 from installation import BIN, DUCKDB, RAW, ROOT, commands, cpu, installation, instant, percentile, resident, table, tables
 
@@ -149,7 +150,7 @@ def stripped(binary):
 
 FIGURES = {
     "medallion": medallion, "latency": latency, "idle": idle, "idle-fleet": fleet.idle, "transitions": fleet.transitions,
-    "reconnect": fleet.reconnect, "dispatch": dispatch.dispatch, "peers": peers.peers,
+    "reconnect": fleet.reconnect, "dispatch": dispatch.dispatch, "history": history.history, "peers": peers.peers,
 }
 
 if __name__ == "__main__":
