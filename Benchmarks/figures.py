@@ -15,6 +15,7 @@ import time
 import dispatch
 import fleet
 import history
+import large
 import peers
 from installation import BIN, DUCKDB, RAW, ROOT, commands, cpu, installation, instant, percentile, resident, table, tables
 
@@ -150,7 +151,7 @@ def stripped(binary):
 
 FIGURES = {
     "medallion": medallion, "latency": latency, "idle": idle, "idle-fleet": fleet.idle, "transitions": fleet.transitions,
-    "reconnect": fleet.reconnect, "dispatch": dispatch.dispatch, "history": history.history, "peers": peers.peers,
+    "reconnect": fleet.reconnect, "dispatch": dispatch.dispatch, "history": history.history, "large": large.large, "peers": peers.peers,
 }
 
 if __name__ == "__main__":
