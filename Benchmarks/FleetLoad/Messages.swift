@@ -17,10 +17,12 @@ struct Messages {
 
     init(server: Server, engine: String, slots: Int, wait: Double, telling: Telling) throws {
         self.server = server
+        let offer = AgentAPI.WorkOffer(slots: slots, engines: [engine])
         let request = AgentAPI.PollRequest(
-            freeSlots: slots, slots: slots, engines: [.init(name: engine, version: FlowForgeVersion.current)], waitSeconds: wait)
+            freeSlots: slots, slots: slots, engines: [.init(name: engine, version: FlowForgeVersion.current)], waitSeconds: wait,
+            offer: offer)
         poll = server.post("poll", try WireCoding.encode(request))
-        envelope = Template(try WireCoding.encode(AgentAPI.ReportRequest(spool: Place.spool, events: [])))
+        envelope = Template(try WireCoding.encode(AgentAPI.ReportRequest(spool: Place.spool, events: [], offer: offer)))
         let metrics = TaskMetrics(wallSeconds: 0.0042, cpuSeconds: 0.0011, peakMemoryBytes: 3 << 20)
         var first: [AgentAPI.ReportBody] = [.started(.init(pid: 4242))]
         var second: [AgentAPI.ReportBody] = [.finished(.init(outcome: .succeeded, metrics: metrics))]
