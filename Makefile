@@ -3,7 +3,7 @@ SHELL := /bin/bash
 build_tests := swift build --build-tests --explicit-target-dependency-import-check error
 # Tests that wait for real processes starve when hundreds start at once.
 run_tests := swift test --skip-build --experimental-maximum-parallelization-width 4
-formatted := Package.swift Sources Tests
+formatted := Package.swift Sources Tests Benchmarks
 
 .PHONY: help demo test faults check lint format build tools tools-demo bench release clean
 

@@ -124,7 +124,8 @@ let package = Package(
             uses: [parser, .product(name: "Yams", package: "Yams")]),
         .executableTarget(name: "flowforge-launch"),
         .executableTarget(
-            name: "fleet-load", dependencies: ["FlowForgeProtocol", nioCore, nioPosix, nioSSL, nioTLS, crypto, x509, asn1, parser],
+            name: "fleet-load",
+            dependencies: ["FlowForgeProtocol", nioCore, nioPosix, nioSSL, nioTLS, crypto, x509, asn1, parser],
             path: "Benchmarks/FleetLoad", swiftSettings: house),
 
         room(

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -155,6 +156,8 @@ FIGURES = {
 }
 
 if __name__ == "__main__":
+    # Ended from outside, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     figures, settings = [], {}
     for word in sys.argv[1:]:
         if "=" in word:

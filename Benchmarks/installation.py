@@ -179,8 +179,11 @@ class Installation:
         """Starts a run and waits for its end; answers the final view."""
         return self.ended(self.start_run(flow, environment))
 
-    def ended(self, run):
+    def ended(self, run, seconds=600):
+        deadline = time.monotonic() + seconds
         while run["state"] not in ("succeeded", "failed", "cancelled"):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"run {run['id']} did not end within {seconds} s")
             run = self.get(f"/runs/{run['id']}?since={run['version']}&wait=20")
         if run["state"] != "succeeded":
             raise RuntimeError(json.dumps(run, indent=1)[:4000])
@@ -215,7 +218,7 @@ tables = []
 def table(title, head, rows, notes=()):
     """Prints the table, or keeps it for `--json`."""
     if "--json" in sys.argv:
-        tables.append({"title": title, "rows": [dict(zip(head, row)) for row in rows], "notes": list(notes)})
+        tables.append({"title": title, "rows": [dict(zip(head, map(number, row))) for row in rows], "notes": list(notes)})
         return
     widths = [max(len(str(r[i])) for r in [head, *rows]) for i in range(len(head))]
     print(f"\n{title}")
@@ -224,6 +227,13 @@ def table(title, head, rows, notes=()):
     for note in notes:
         print(f"  {note}")
     sys.stdout.flush()
+
+
+def number(cell):
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        return cell
 
 
 def resident(pid):
