@@ -25,6 +25,10 @@ struct Call {
         Self(method: .POST, path: path, body: ByteBuffer(bytes: try WireCoding.encode(body)))
     }
 
+    static func put(_ path: String, _ body: some Encodable) throws -> Self {
+        Self(method: .PUT, path: path, body: ByteBuffer(bytes: try WireCoding.encode(body)))
+    }
+
     static func delete(_ path: String) -> Self { Self(method: .DELETE, path: path) }
 }
 

@@ -43,33 +43,8 @@ struct RunCreation {
             priority: try priority(target.flow), maxRuns: target.flow.concurrency,
             timeoutSeconds: target.flow.timeoutSeconds, createdBy: actor.description,
             createdAt: Date(timeIntervalSince1970: (session.now.timeIntervalSince1970 * 1000).rounded() / 1000))
-        try insert(&run, tasks, wakeUps: wakeUps)
+        try run.store(with: tasks, by: actor, in: session, wakeUps: wakeUps)
         return (try RunView.full(run.id, in: session), true)
-    }
-
-    /// Stores the run with its tasks, and lets it go on if its flow's other runs allow.
-    private func insert(_ run: inout RunRow, _ tasks: [NewTask], wakeUps: WakeUps) throws {
-        if run.maxRuns == nil { run.admittedAt = session.now }
-        run.openTasks = tasks.count { $0.reuses == nil }
-        try session.runs.insert(run)
-        try session.tasks.insert(tasks, of: run)
-        var detail: [String: JSONValue] = [
-            "environment": .string(run.environment), "flow": .string(run.flow), "cause": .string(run.origin.cause.rawValue),
-            "bundle": .string("\(run.bundle.name)@\(run.bundle.version)"), "digest": .string(run.bundle.digest),
-        ]
-        if let trigger = run.origin.trigger { detail["trigger"] = .string(trigger) }
-        if let earlier = run.origin.rerunOf { detail["rerunOf"] = .string(earlier.description) }
-        try session.audit.append(actor: actor, action: "run.start", subject: run.id.description, detail: detail)
-        var stager = RunStager(session: session, toleratedLosses: 0)
-        if run.maxRuns == nil {
-            let open = Set(tasks.lazy.filter { $0.reuses == nil }.map(\.name))
-            for task in tasks where open.contains(task.name) && !task.dependsOn.contains(where: open.contains) {
-                stager.wakes.add(ReadyTasks(pool: run.pool, engine: task.engine, count: 1))
-            }
-        } else {
-            try stager.admit(run.flowReference)
-        }
-        try stager.wakes.send(through: wakeUps, in: session)
     }
 
     private func priority(_ flow: FlowSpec) throws -> Int {
@@ -166,15 +141,7 @@ struct RunCreation {
         } catch {
             throw APIError(.invalidBundle, "flow '\(flow.name)': \(error)", hint: "push a corrected bundle")
         }
-        return graph.order.compactMap { name in
-            flow.task(name).map { task in
-                NewTask(
-                    name: name, layer: task.layer, engine: task.engine, inputs: task.inputs, output: task.output,
-                    retry: task.retry.policy, timeoutSeconds: task.timeoutSeconds,
-                    limits: (task.limits ?? [:]).reduce(into: origin.limits) { $0[.resource($1.key), default: 0] += $1.value },
-                    dependsOn: graph.upstream[name] ?? [])
-            }
-        }
+        return NewTask.all(of: flow, in: graph, limits: origin.limits)
     }
 
     private func namesHint(_ name: String, _ names: [String]) -> String? {

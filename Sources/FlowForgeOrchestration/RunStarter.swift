@@ -38,6 +38,19 @@ public struct RunStarter: Sendable {
         return (run, created)
     }
 
+    /// Makes a run from an earlier one that has ended: of the tasks that did not succeed, of chosen ones,
+    /// or of all. Each call makes one more.
+    public func rerun(
+        _ id: ID<Run>, _ request: OperatorAPI.RerunRequest, by actor: Actor
+    ) async throws -> OperatorAPI.RunView {
+        let view = try await store.write { session in
+            guard let earlier = try session.runs.find(id) else { throw APIError.noRun(id) }
+            return try RunRepetition(request: request, earlier: earlier, actor: actor, session: session).run(wakeUps: wakeUps)
+        }
+        logger.info("run repeated", metadata: ["run": "\(view.id)", "earlier": "\(id)"])
+        return view
+    }
+
     /// Cancels what is not final: tasks that nobody works on at once, the others by asking their
     /// agents; the run is `cancelling` until the last of them has ended. Cancelling again, or
     /// cancelling a final run, changes nothing.

@@ -20,7 +20,8 @@ enum RunView {
         view.tasks = try session.tasks.list(run: id).map { task in
             OperatorAPI.TaskView(
                 name: task.name, layer: task.layer, engine: task.engine, state: task.state,
-                dependsOn: dependencies[task.id] ?? [], output: task.output, attempts: attempts[task.id] ?? [])
+                dependsOn: dependencies[task.id] ?? [], output: task.output, attempts: attempts[task.id] ?? [],
+                waitsFor: waitsFor(task), reuses: task.reusedAttempt)
         }
         view.unpublished = try session.publications.unconfirmed(of: id)
         return view
@@ -32,7 +33,19 @@ enum RunView {
             id: run.id, environment: run.environment, bundle: run.bundle, flow: run.flow, state: run.state,
             parameters: run.parameters, createdAt: run.createdAt, startedAt: run.startedAt,
             finishedAt: run.finishedAt, createdBy: run.createdBy, version: run.version, tasks: nil,
-            cause: run.origin.cause, trigger: run.origin.trigger, scheduledFor: run.origin.scheduledFor)
+            cause: run.origin.cause, trigger: run.origin.trigger, scheduledFor: run.origin.scheduledFor,
+            rerunOf: run.origin.rerunOf, priority: run.priority,
+            waitsForOthers: run.admittedAt == nil && !run.state.isFinal ? true : nil, endReason: run.endReason)
+    }
+
+    private static func waitsFor(_ task: TaskRow) -> String? {
+        switch task.parkedOn {
+        case nil: nil
+        case .delay: task.readyAt.map { "its next attempt, from \(WireCoding.text($0)) on" }
+        case .output(_, let asset): "another run that writes \(asset)"
+        case .flow(let flow): "flow '\(flow.flow)' to be resumed"
+        case .limit(let key): "limit \(key)"
+        }
     }
 
     private static func view(_ attempt: AttemptRow, agentName: String) -> OperatorAPI.AttemptView {

@@ -59,6 +59,13 @@ extension OperatorAPI {
         public var trigger: String?
         /// The moment that a schedule or a backfill means; a late run is created after it.
         public var scheduledFor: Date?
+        /// The run that this one repeats, all of it or in part.
+        public var rerunOf: ID<Run>?
+        public var priority: Int?
+        /// `true` while it waits for others of its flow to end.
+        public var waitsForOthers: Bool?
+        /// Why it is being cancelled, or was.
+        public var endReason: RunEndReason?
         /// Grows with every change of the run or of one of its tasks; `GET /runs/{id}?since=<version>`
         /// waits for a newer one.
         public var version: Int64
@@ -70,7 +77,8 @@ extension OperatorAPI {
             id: ID<Run>, environment: String, bundle: BundleReference, flow: String, state: RunState,
             parameters: [String: JSONValue], createdAt: Date, startedAt: Date?, finishedAt: Date?, createdBy: String,
             version: Int64, tasks: [TaskView]?, unpublished: [AssetName]? = nil, cause: RunCause? = nil,
-            trigger: String? = nil, scheduledFor: Date? = nil
+            trigger: String? = nil, scheduledFor: Date? = nil, rerunOf: ID<Run>? = nil, priority: Int? = nil,
+            waitsForOthers: Bool? = nil, endReason: RunEndReason? = nil
         ) {
             self.id = id
             self.environment = environment
@@ -85,6 +93,10 @@ extension OperatorAPI {
             self.cause = cause
             self.trigger = trigger
             self.scheduledFor = scheduledFor
+            self.rerunOf = rerunOf
+            self.priority = priority
+            self.waitsForOthers = waitsForOthers
+            self.endReason = endReason
             self.version = version
             self.tasks = tasks
             self.unpublished = unpublished
@@ -101,9 +113,14 @@ extension OperatorAPI {
         public var output: AssetName?
         /// Oldest first.
         public var attempts: [AttemptView]
+        /// What a ready task waits for, for people: a limit, a paused flow, the writer of its output, a
+        /// delay. Absent where it waits for an agent only.
+        public var waitsFor: String?
+        /// The attempt of an earlier run whose result stands for this task.
+        public var reuses: ID<Attempt>?
         public init(
             name: String, layer: Layer, engine: String, state: TaskState, dependsOn: [String], output: AssetName?,
-            attempts: [AttemptView]
+            attempts: [AttemptView], waitsFor: String? = nil, reuses: ID<Attempt>? = nil
         ) {
             self.name = name
             self.layer = layer
@@ -112,6 +129,8 @@ extension OperatorAPI {
             self.dependsOn = dependsOn
             self.output = output
             self.attempts = attempts
+            self.waitsFor = waitsFor
+            self.reuses = reuses
         }
     }
 

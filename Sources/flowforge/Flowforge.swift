@@ -25,7 +25,12 @@ struct Flowforge: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(name: "Connecting", subcommands: [Login.self, Logout.self, ContextCommand.self, WhoAmI.self]),
             CommandGroup(name: "Releasing", subcommands: [EnvironmentCommand.self, BundleCommand.self, DeployCommand.self]),
-            CommandGroup(name: "Running", subcommands: [RunCommand.self, TriggerCommand.self, ScheduleCommand.self, BackfillCommand.self]),
+            CommandGroup(
+                name: "Running",
+                subcommands: [
+                    RunCommand.self, FlowCommand.self, LimitCommand.self, TriggerCommand.self, ScheduleCommand.self,
+                    BackfillCommand.self,
+                ]),
             CommandGroup(name: "Looking", subcommands: [AssetCommand.self, LineageCommand.self]),
             CommandGroup(
                 name: "Administering",

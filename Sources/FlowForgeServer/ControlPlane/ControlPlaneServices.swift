@@ -27,6 +27,8 @@ final class ControlPlaneServices: Sendable {
     let orchestration: OrchestrationSettings
     let runs: RunStarter
     let runReader: RunReader
+    let flows: Flows
+    let limits: Limits
     let triggers: Triggers
     let webhooks: Webhooks
     let backfills: Backfills
@@ -65,6 +67,8 @@ final class ControlPlaneServices: Sendable {
         deployments = Deployments(store: store, observers: [TriggerDeployment(wakeUps: wakeUps)])
         runs = RunStarter(store: store, wakeUps: wakeUps, settings: orchestration, logger: logger)
         runReader = RunReader(store: store, wakeUps: wakeUps)
+        flows = Flows(store: store, wakeUps: wakeUps)
+        limits = Limits(store: store, wakeUps: wakeUps)
         triggers = Triggers(store: store, wakeUps: wakeUps)
         webhooks = Webhooks(store: store, wakeUps: wakeUps, keys: webhookKeys, refusals: refusals)
         backfills = Backfills(store: store, wakeUps: wakeUps, starter: runs)
@@ -80,7 +84,7 @@ final class ControlPlaneServices: Sendable {
     var operatorServices: OperatorServices {
         OperatorServices(
             principals: principals, audit: audit, environments: environments, deployments: deployments, registry: bundles,
-            starter: runs, runs: runReader, triggers: triggers, webhooks: webhooks, backfills: backfills, catalog: catalog,
+            starter: runs, runs: runReader, flows: flows, limits: limits, triggers: triggers, webhooks: webhooks, backfills: backfills, catalog: catalog,
             joinTokens: joinTokens, agents: agents, backups: backups)
     }
 

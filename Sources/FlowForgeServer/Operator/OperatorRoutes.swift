@@ -23,6 +23,8 @@ struct OperatorRoutes {
         routes.addBlobs(services.registry)
         routes.addBundles(services.registry)
         routes.addRuns(services.starter, services.runs)
+        routes.addFlows(services.flows)
+        routes.addLimits(services.limits)
         routes.addTriggers(services.triggers, services.webhooks)
         routes.addBackfills(services.backfills)
         routes.addAssets(services.catalog)

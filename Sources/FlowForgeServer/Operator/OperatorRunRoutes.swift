@@ -27,6 +27,11 @@ extension OperatorRoutes {
         post("runs/:run/cancel", .operator_) { _, context, caller in
             try .json(try await starter.cancel(try context.id("run", of: Run.self), by: caller.actor))
         }
+        post("runs/:run/rerun", .operator_) { request, context, caller in
+            let wanted = try await request.decoded(OperatorAPI.RerunRequest.self)
+            let run = try await starter.rerun(try context.id("run", of: Run.self), wanted, by: caller.actor)
+            return try .created(true, run)
+        }
         get("runs/:run/logs") { request, context, _ in
             let query = try OperatorQuery(request, allowing: ["task", "after", "limit", "wait"])
             let (id, page, wait) = (try context.id("run", of: Run.self), try query.page(), try query.wait())

@@ -13,6 +13,8 @@ public struct OperatorServices: Sendable {
     public var registry: BundleRegistry
     public var starter: RunStarter
     public var runs: RunReader
+    public var flows: Flows
+    public var limits: Limits
     public var triggers: Triggers
     public var webhooks: Webhooks
     public var backfills: Backfills
@@ -23,8 +25,8 @@ public struct OperatorServices: Sendable {
 
     init(
         principals: Principals, audit: AuditTrail, environments: Environments, deployments: Deployments,
-        registry: BundleRegistry, starter: RunStarter, runs: RunReader, triggers: Triggers, webhooks: Webhooks,
-        backfills: Backfills, catalog: CatalogReader, joinTokens: JoinTokens, agents: AgentRegistry, backups: Backups
+        registry: BundleRegistry, starter: RunStarter, runs: RunReader, flows: Flows, limits: Limits,
+        triggers: Triggers, webhooks: Webhooks, backfills: Backfills, catalog: CatalogReader, joinTokens: JoinTokens, agents: AgentRegistry, backups: Backups
     ) {
         self.principals = principals
         self.audit = audit
@@ -33,6 +35,8 @@ public struct OperatorServices: Sendable {
         self.registry = registry
         self.starter = starter
         self.runs = runs
+        self.flows = flows
+        self.limits = limits
         self.triggers = triggers
         self.webhooks = webhooks
         self.backfills = backfills

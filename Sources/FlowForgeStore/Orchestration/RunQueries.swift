@@ -110,6 +110,17 @@ public struct RunQueries {
         return row?["runs"] ?? 0
     }
 
+    /// Runs of the flow that have not ended: those that go on or may, and those that wait for them.
+    public func open(_ flow: FlowReference) throws -> (admitted: Int, waiting: Int) {
+        let row = try session.row(
+            """
+            SELECT count(admitted_at) AS admitted, count(*) AS runs FROM run
+            WHERE environment = ? AND bundle = ? AND flow = ? AND finished_at IS NULL
+            """, [flow.environment, flow.bundle, flow.flow])
+        let (admitted, all): (Int, Int) = (row?["admitted"] ?? 0, row?["runs"] ?? 0)
+        return (admitted, all - admitted)
+    }
+
     /// The run of the flow that may go on next: the most important, of equals the oldest.
     public func nextToAdmit(_ flow: FlowReference) throws -> RunRow? {
         try session.row(

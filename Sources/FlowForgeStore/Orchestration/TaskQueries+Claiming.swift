@@ -62,6 +62,11 @@ extension TaskQueries {
         RETURNING pool, engine
         """
 
+    /// How many wait for it.
+    public func parked(on parking: Parking) throws -> Int {
+        try session.row("SELECT count(*) AS tasks FROM task WHERE parked_on = ?", [parking.text])?["tasks"] ?? 0
+    }
+
     /// When the next delay is over.
     public func nextDue() throws -> Date? {
         try session.row("SELECT min(ready_at) AS due FROM task INDEXED BY task_delayed WHERE parked_on = 'delay'")?.date("due")

@@ -47,7 +47,7 @@ struct RunTree {
     }
 
     private func elapsed() -> String {
-        guard let started = run.startedAt else { return "" }
+        guard let started = run.startedAt else { return run.waitsForOthers == true ? ", waits for other runs of the flow" : "" }
         let seconds = (run.finishedAt ?? now).timeIntervalSince(started)
         return " \(run.state.isFinal ? "in" : "for") \(Figures.duration(seconds: max(0, seconds)))"
     }
@@ -89,6 +89,7 @@ struct RunTree {
 
     /// `schedule nightly, for 2026-11-23T06:00:00.000Z`; nothing for what was started by hand.
     static func origin(_ run: OperatorAPI.RunView) -> String? {
+        if let earlier = run.rerunOf { return "again from \(earlier)" }
         guard let cause = run.cause, cause != .manual || run.trigger != nil else { return nil }
         let name = run.trigger.map { " \($0)" } ?? ""
         return cause.rawValue + name + (run.scheduledFor.map { ", for \(WireCoding.text($0))" } ?? "")

@@ -48,7 +48,9 @@ struct TaskRow {
     ) -> String {
         var parts: [String] = []
         switch task.state {
-        case .succeeded: break
+        case .succeeded: if task.reuses != nil { parts.append(style.paint("kept from the earlier run", .dim)) }
+        case .ready where task.waitsFor != nil:
+            parts.append(style.paint("waits for \(Printable.line(task.waitsFor ?? ""))", .yellow))
         case .running:
             if let progress = last?.progress {
                 let percent = progress.percent.map { " \(Int(max(0, min(100, $0)).rounded(.down))) %" } ?? ""

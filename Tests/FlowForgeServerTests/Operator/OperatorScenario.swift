@@ -135,7 +135,28 @@ final class OperatorScenario {
         try await work()
         try await get("getRun", "/runs/\(id)")
         try await post("cancelRun", "/runs/\(id)/cancel")
+        try await post("rerunRun", "/runs/\(id)/rerun", ["all": true, "priority": 5])
+        try await post("rerunRun", "/runs/\(id)/rerun", ["tasks": ["nothing"]])
+        try await post("rerunRun", "/runs/\(ID<Run>.make())/rerun")
+        try await limit()
         return id
+    }
+
+    private func limit() async throws {
+        try await get("listFlows", "/environments/dev/flows")
+        try await get("listFlows", "/environments/prod/flows")
+        try await post("pauseFlow", "/environments/dev/flows/main/pause", ["reason": "why"])
+        try await post("pauseFlow", "/environments/dev/flows/main/pause", ["reason": ""])
+        try await post("pauseFlow", "/environments/dev/flows/other/pause", ["reason": "why"])
+        try await get("listFlows", "/environments/dev/flows")
+        try await post("resumeFlow", "/environments/dev/flows/main/resume")
+        try await post("resumeFlow", "/environments/dev/flows/other/resume")
+        for slots: JSONValue in [["slots": 3], ["slots": -1]] {
+            try await call("setLimit", .PUT, "/api/v1/limits/resource%3Awarehouse", try WireCoding.encode(slots))
+        }
+        try await call("setLimit", .PUT, "/api/v1/limits/nonsense", try WireCoding.encode(["slots": 1] as JSONValue))
+        try await get("listLimits", "/limits")
+        for _ in 0..<2 { try await call("removeLimit", .DELETE, "/api/v1/limits/resource%3Awarehouse") }
     }
 
     private func trigger() async throws {

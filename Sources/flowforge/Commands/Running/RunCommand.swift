@@ -5,9 +5,9 @@ import Foundation
 
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Runs of flows: start, watch, read logs, cancel.",
+        commandName: "run", abstract: "Runs of flows: start, watch, read logs, cancel, run again.",
         discussion: "A run is named by its id, the unique beginning of it, or `latest`.",
-        subcommands: [RunStart.self, RunList.self, RunShow.self, RunLogs.self, RunWatch.self, RunCancel.self])
+        subcommands: [RunStart.self, RunList.self, RunShow.self, RunLogs.self, RunWatch.self, RunCancel.self, RunRerun.self])
 }
 
 struct RunStart: RemoteCommand {
@@ -28,13 +28,15 @@ struct RunStart: RemoteCommand {
         help: ArgumentHelp("Value of a parameter; may be given often.", valueName: "name=value"))
     var parameters: [Assignment] = []
     @Option(help: ArgumentHelp("Start at most one run with this key.", valueName: "key")) var idempotencyKey: String?
+    @Option(help: ArgumentHelp("-100 to 100, instead of the flow's; more important runs go first.", valueName: "n"))
+    var priority: Int?
     @Flag(name: [.short, .long], help: "Watch the run to its end.") var watch = false
     @OptionGroup var global: GlobalOptions
 
     func run(_ remote: Remote) async throws {
         let request = OperatorAPI.StartRun(
             environment: env, bundle: bundle, flow: flow, parameters: try parameters.values(option: "--param"),
-            idempotencyKey: idempotencyKey)
+            idempotencyKey: idempotencyKey, priority: priority)
         let (run, created) = try await remote.client.startRun(request)
         guard watch else {
             return try remote.show(run) { _, _ in

@@ -1,0 +1,48 @@
+internal import FlowForgeBundle
+internal import FlowForgeDomain
+internal import FlowForgeProtocol
+internal import FlowForgeStore
+internal import Foundation
+
+extension RunRow {
+    /// Stores a new run with its tasks, and lets it go on if its flow's other runs allow.
+    mutating func store(with tasks: [NewTask], by actor: Actor, in session: Session, wakeUps: WakeUps) throws {
+        if maxRuns == nil { admittedAt = session.now }
+        openTasks = tasks.count { $0.reuses == nil }
+        try session.runs.insert(self)
+        try session.tasks.insert(tasks, of: self)
+        var detail: [String: JSONValue] = [
+            "environment": .string(environment), "flow": .string(flow), "cause": .string(origin.cause.rawValue),
+            "bundle": .string("\(bundle.name)@\(bundle.version)"), "digest": .string(bundle.digest),
+        ]
+        if let trigger = origin.trigger { detail["trigger"] = .string(trigger) }
+        if let earlier = origin.rerunOf { detail["rerunOf"] = .string(earlier.description) }
+        try session.audit.append(actor: actor, action: "run.start", subject: id.description, detail: detail)
+        var stager = RunStager(session: session, toleratedLosses: 0)
+        if maxRuns == nil {
+            let open = Set(tasks.lazy.filter { $0.reuses == nil }.map(\.name))
+            for task in tasks where open.contains(task.name) && !task.dependsOn.contains(where: open.contains) {
+                stager.wakes.add(ReadyTasks(pool: pool, engine: task.engine, count: 1))
+            }
+        } else {
+            try stager.admit(flowReference)
+        }
+        try stager.wakes.send(through: wakeUps, in: session)
+    }
+}
+
+extension NewTask {
+    /// The tasks of a flow in topological order; each takes from `limits` beside its own.
+    static func all(of flow: FlowSpec, in graph: TaskGraph, limits: [LimitKey: Int]) -> [NewTask] {
+        let specs = Dictionary(flow.tasks.map { ($0.name, $0) }) { $1 }
+        return graph.order.compactMap { name in
+            specs[name].map { task in
+                NewTask(
+                    name: name, layer: task.layer, engine: task.engine, inputs: task.inputs, output: task.output,
+                    retry: task.retry.policy, timeoutSeconds: task.timeoutSeconds,
+                    limits: (task.limits ?? [:]).reduce(into: limits) { $0[.resource($1.key), default: 0] += $1.value },
+                    dependsOn: graph.upstream[name] ?? [])
+            }
+        }
+    }
+}
