@@ -36,7 +36,7 @@ public struct AgentRegistry: Sendable {
                     .certificateExpired, "the certificate expired at \(notAfter.formatted(WireCoding.timeStyle))",
                     hint: "join again with a new token: `flowforge-agent join`; and compare the clocks")
             }
-            let row = try await store.read { try $0.certificates.find(serial: serial) }
+            let row = try await store.certificate(serial: serial)
             guard let row, row.agent == agent, row.pool == pool else {
                 throw APIError(
                     .certificateUnknown, "this control plane did not issue certificate \(serial) to \(agent) in pool '\(pool)'",

@@ -58,10 +58,12 @@ public struct Dispatcher: Sendable {
             let wait = answer.response.cancellations.isEmpty ? left : min(left, settings.cancellationRepeat)
             switch await ticket.wait(upTo: wait) {
             case .changed: break
-            // Its last look: a lease that lapsed meanwhile, or a task whose delay is over.
-            case .timeout: mustAnswer = wait == left
             case .agent: mustAnswer = true
-            case .draining: return answer.response
+            case .timeout where wait < left: break
+            // Whatever would be news would have woken it.
+            case .timeout, .draining:
+                answer.response.serverTime = store.now()
+                return answer.response
             case .cancelled: throw CancellationError()
             }
         }

@@ -123,8 +123,7 @@ public struct LeaseReaper: Service {
 
     /// Lets tasks go on whose delay is over.
     func releaseDue() async throws {
-        let isDue = try await store.read { session in try session.tasks.nextDue().map { $0 <= session.now } ?? false }
-        guard isDue else { return }
+        guard try await store.read({ try $0.tasks.isDue() }) else { return }
         try await store.write { session in
             var wakes = Wakes()
             for tasks in try session.tasks.unparkDue() { wakes.add(tasks) }

@@ -11,6 +11,7 @@ extension ReportBatch {
         var lifecycle = attempt.lifecycle
         guard lifecycle.finished(finished.outcome, under: attempt.claim) == .moved else { return }
         accepted += 1
+        lastAttempt = nil
 
         var published: AcceptedCompletion.Published?
         if finished.outcome == .succeeded, let output = finished.output {

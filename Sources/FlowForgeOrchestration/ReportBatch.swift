@@ -23,6 +23,8 @@ struct ReportBatch {
     let settings: OrchestrationSettings
     let observers: [any CompletionObserver]
     var stager: RunStager
+    /// The attempt that the last event was of, as it is stored.
+    var lastAttempt: AttemptRow?
     /// Outcomes that were accepted.
     var accepted = 0
     /// As `result.response.stale`, to be looked up.
@@ -128,7 +130,8 @@ struct ReportBatch {
             note(.warning, "event \(event.number) names no attempt and lease; ignored", event)
             return nil
         }
-        let attempt = try session.attempts.find(id)
+        let attempt = try lastAttempt.flatMap { $0.id == id ? $0 : nil } ?? session.attempts.find(id)
+        lastAttempt = attempt
         let claim = LeaseClaim(lease: lease, fencing: fencing, agent: agent.id)
         if let attempt, attempt.lifecycle.accepts(claim) { return attempt }
         guard stale.insert(lease).inserted else { return nil }
@@ -154,6 +157,7 @@ struct ReportBatch {
             attempt.id, leaseUntil: session.now + settings.lease,
             deadline: (session.now + settings.deadlineGrace).addingTimeInterval(task.timeoutSeconds))
         var taskLifecycle = task.lifecycle
+        lastAttempt = nil
         if taskLifecycle.started() { try session.tasks.move(task, to: taskLifecycle) }
         try stager.attemptStarted(run: &run)
         try session.audit.append(
@@ -178,6 +182,7 @@ struct ReportBatch {
             lines.insert(LogLine(at: lines[0].at, stream: .system, text: text), at: 0)
         }
         // The line that tells of the gap is one that the agent did not count.
+        lastAttempt = nil
         try session.logs.append(lines, gap: gap > 0 ? gap - 1 : 0, to: attempt)
         stager.wakes.logs.insert(attempt.run)
     }

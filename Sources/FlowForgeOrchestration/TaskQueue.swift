@@ -15,7 +15,7 @@ struct TaskQueue {
 
     /// The next task that can run now.
     mutating func next(pool: String, engines: [String]) throws -> (task: TaskRow, run: RunRow)? {
-        for tasks in try session.tasks.unparkDue() { wakes.add(tasks) }
+        if try session.tasks.isDue() { for tasks in try session.tasks.unparkDue() { wakes.add(tasks) } }
         while let task = try session.tasks.nextClaimable(pool: pool, engines: engines) {
             guard let run = try session.runs.find(task.run) else {
                 throw StoreError.corrupt("task \(task.id) belongs to no run")
@@ -54,6 +54,7 @@ struct TaskQueue {
     /// - Returns: how many.
     @discardableResult
     mutating func release(_ parking: Parking) throws -> Int {
+        guard try session.tasks.isWaited(for: parking) else { return 0 }
         let room: Int
         switch parking {
         case .delay: return 0

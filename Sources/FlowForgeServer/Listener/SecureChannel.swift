@@ -23,8 +23,11 @@ struct SecureChannel: HTTPChannelHandler {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         let connection = Connection(channel: channel, limits: limits)
         return channel.eventLoop.makeCompletedFuture {
+            // A parked poll must not hold the memory of the largest answer that its connection has seen.
+            var buffers = NIOSSLHandler.Configuration()
+            buffers.maximumPreservedOutboundBufferCapacity = 1024
             try channel.pipeline.syncOperations.addHandlers([
-                NIOSSLServerHandler(context: tls.freshContext()),
+                NIOSSLServerHandler(context: tls.freshContext(), configuration: buffers),
                 ConnectionHandler(connection: connection, trustDomain: trustDomain, refused: refused),
             ])
         }.flatMap { http.setup(channel: channel, logger: logger) }.map { Value(http: $0, connection: connection) }

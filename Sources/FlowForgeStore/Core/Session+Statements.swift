@@ -31,6 +31,17 @@ extension Row {
         try fromJSON(type, self[column])
     }
 
+    /// A mapping or list, which is empty more often than not.
+    func json<Value: Decodable & ExpressibleByDictionaryLiteral>(_ type: Value.Type, _ column: String) throws -> Value {
+        let text: String = self[column]
+        return text == "{}" ? [:] : try fromJSON(type, text)
+    }
+
+    func json<Value: Decodable & ExpressibleByArrayLiteral>(_ type: Value.Type, _ column: String) throws -> Value {
+        let text: String = self[column]
+        return text == "[]" ? [] : try fromJSON(type, text)
+    }
+
     func optionalJSON<Value: Decodable>(_ type: Value.Type, _ column: String) throws -> Value? {
         let text: String? = self[column]
         return try text.map { try fromJSON(type, $0) }

@@ -12,10 +12,13 @@ public final class Session {
     /// The time of the operation, one value for all its rows.
     public let now: Date
     private(set) var afterCommit: [@Sendable () -> Void] = []
+    /// In writes.
+    let certificateCache: CertificateCache?
 
-    init(db: Database, now: Date) {
+    init(db: Database, now: Date, certificateCache: CertificateCache? = nil) {
         self.db = db
         self.now = now
+        self.certificateCache = certificateCache
     }
 
     /// Runs `action` once the transaction is durable; never when it is not. Used to wake waiters.

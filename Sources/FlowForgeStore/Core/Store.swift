@@ -75,6 +75,7 @@ public final class Store: Sendable {
     let pool: DatabasePool
     private let options: Options
     private let queue = Mutex(Queue())
+    let certificateCache = CertificateCache()
     private let watch: Mutex<WallClockWatch>
 
     /// Opens the database at `path`, making it if it is not there, and brings its schema up to date.
@@ -180,7 +181,7 @@ public final class Store: Sendable {
             try db.inTransaction(.immediate) {
                 if let step { try Session(db: db, now: now).deadlines.follow(step) }
                 for (index, pending) in group.enumerated() {
-                    let session = Session(db: db, now: now)
+                    let session = Session(db: db, now: now, certificateCache: certificateCache)
                     do {
                         try db.inSavepoint {
                             try options.fault?(.beforeBody)

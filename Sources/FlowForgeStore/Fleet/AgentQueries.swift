@@ -44,27 +44,26 @@ public struct AgentQueries {
     /// Records a poll as the agent's heartbeat and says how the agent stands. A revoked agent's poll
     /// records nothing. Throws ``StoreError/conflict(_:)`` for an agent that never joined.
     public func recordPoll(_ agent: ID<Agent>, _ request: AgentAPI.PollRequest) throws -> AgentStanding {
-        guard let standing = try standing(of: agent) else { throw StoreError.conflict("agent \(agent) never joined") }
-        if standing == .revoked { return .revoked }
-        try session.db.execute(
-            sql: """
-                UPDATE agent SET agent_version = ?, engines = ?, labels = ?, slots = ?, last_poll_at = ?
-                WHERE id = ?
-                """,
-            arguments: [
+        let row = try session.row(
+            """
+            UPDATE agent SET agent_version = ?, engines = ?, labels = ?, slots = ?, last_poll_at = ?
+            WHERE id = ? AND state <> 'revoked' RETURNING state
+            """,
+            [
                 request.agentVersion, try jsonText(request.engines), try jsonText(request.labels), request.slots,
                 session.now.milliseconds, agent.description,
             ])
+        if let row { return try row.word("state") }
+        guard let standing = try standing(of: agent) else { throw StoreError.conflict("agent \(agent) never joined") }
         return standing
     }
 
     public func standing(of agent: ID<Agent>) throws -> AgentStanding? {
-        try String.fetchOne(session.db, sql: "SELECT state FROM agent WHERE id = ?", arguments: [agent.description])
-            .flatMap(AgentStanding.init)
+        try session.row("SELECT state FROM agent WHERE id = ?", [agent.description]).map { try $0.word("state") }
     }
 
     public func name(of agent: ID<Agent>) throws -> String? {
-        try String.fetchOne(session.db, sql: "SELECT name FROM agent WHERE id = ?", arguments: [agent.description])
+        try session.row("SELECT name FROM agent WHERE id = ?", [agent.description])?["name"]
     }
 
     public func find(_ agent: ID<Agent>) throws -> AgentRow? {
@@ -96,6 +95,7 @@ public struct AgentQueries {
             sql: "UPDATE agent SET state = ? WHERE id = ? AND state IN (SELECT value FROM json_each(?))",
             arguments: [to.rawValue, agent.description, try jsonText(allowed)])
         try session.requireOneChange("agent \(agent) is not \(allowed.joined(separator: " or "))")
+        session.accessChanges()
     }
 
     private func fetch(_ condition: String, _ arguments: StatementArguments) throws -> [AgentRow] {

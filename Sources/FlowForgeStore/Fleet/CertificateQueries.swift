@@ -33,12 +33,11 @@ public struct CertificateQueries {
     }
 
     public func find(serial: String) throws -> CertificateRow? {
-        try Row.fetchOne(
-            session.db,
-            sql: """
-                SELECT c.serial, c.agent, c.not_after, c.revoked_at, a.pool, a.state
-                FROM agent_certificate c JOIN agent a ON a.id = c.agent WHERE c.serial = ?
-                """, arguments: [serial]
+        try session.row(
+            """
+            SELECT c.serial, c.agent, c.not_after, c.revoked_at, a.pool, a.state
+            FROM agent_certificate c JOIN agent a ON a.id = c.agent WHERE c.serial = ?
+            """, [serial]
         ).map { row in
             CertificateRow(
                 serial: row["serial"], agent: try row.id("agent"), notAfter: Date(milliseconds: row["not_after"]),
@@ -52,7 +51,9 @@ public struct CertificateQueries {
         try session.db.execute(
             sql: "UPDATE agent_certificate SET revoked_at = ? WHERE agent = ? AND revoked_at IS NULL",
             arguments: [session.now.milliseconds, agent.description])
-        return session.db.changesCount
+        let revoked = session.db.changesCount
+        session.accessChanges()
+        return revoked
     }
 }
 

@@ -19,13 +19,9 @@ public struct AuditQueries {
     public func append(
         actor: Actor, action: String, subject: String, outcome: AuditOutcome = .allowed, detail: [String: JSONValue] = [:]
     ) throws {
-        try session.db.execute(
-            sql: """
-                INSERT INTO audit_entry (at, actor, action, subject, outcome, detail) VALUES (?, ?, ?, ?, ?, ?)
-                """,
-            arguments: [
-                session.now.milliseconds, actor.description, action, subject, outcome.rawValue, try jsonText(detail),
-            ])
+        try session.change(
+            "INSERT INTO audit_entry (at, actor, action, subject, outcome, detail) VALUES (?, ?, ?, ?, ?, ?)",
+            [session.now.milliseconds, actor.description, action, subject, outcome.rawValue, try jsonText(detail)])
     }
 
     /// Entries numbered above `after`, oldest first.

@@ -62,6 +62,18 @@ extension TaskQueries {
         RETURNING pool, engine
         """
 
+    /// Whether a task waits for it.
+    public func isWaited(for parking: Parking) throws -> Bool {
+        try session.row("SELECT 1 FROM task WHERE parked_on = ? LIMIT 1", [parking.text]) != nil
+    }
+
+    /// Whether a delay is over.
+    public func isDue() throws -> Bool {
+        try session.row(
+            "SELECT 1 FROM task INDEXED BY task_delayed WHERE parked_on = 'delay' AND ready_at <= ? LIMIT 1",
+            [session.now.milliseconds]) != nil
+    }
+
     /// How many wait for it.
     public func parked(on parking: Parking) throws -> Int {
         try session.row("SELECT count(*) AS tasks FROM task WHERE parked_on = ?", [parking.text])?["tasks"] ?? 0
