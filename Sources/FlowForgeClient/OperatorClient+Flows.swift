@@ -3,7 +3,7 @@ public import FlowForgeProtocol
 extension OperatorClient {
     /// A new run from one that has ended.
     public func rerun(_ run: ID<Run>, _ request: OperatorAPI.RerunRequest) async throws -> OperatorAPI.RunView {
-        try await created(.post("/runs/\(run)/rerun", request)).value
+        try await value(.post("/runs/\(run)/rerun", request))
     }
 
     public func flows(environment: String) async throws -> OperatorAPI.Page<OperatorAPI.FlowView> {
