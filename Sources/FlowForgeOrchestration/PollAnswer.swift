@@ -35,6 +35,11 @@ struct PollAnswer: Sendable {
             hadRoom = room > 0
             free = room - response.assignments.count
         }
+        if standing == .active {
+            let (watches, isNew) = try FileArrivals(session: session).watches(of: agent)
+            if !watches.isEmpty { response.watches = watches }
+            if isNew { isNews = true }
+        }
         // Slots that no lease takes and that are not free: the agent believes that it drains.
         let seemsToDrain = request.offer == nil && request.freeSlots == 0 && request.slots > request.leases.count
         if standing == .draining { response.directives.append(.drain) }

@@ -98,12 +98,21 @@ struct ReportBatch {
         switch event.body {
         case .published(let publication):
             if let run = try session.publications.confirm(publication, pool: agent.pool) { stager.wakes.runs.insert(run) }
+        case .arrived(let arrival): try take(arrival, event)
         case .dropped(let lost):
             note(.warning, "the agent's spool was full: \(lost.events) events were dropped", event)
         case .unknown(let type): note(.notice, "event of unknown type '\(type.prefix(64))' ignored", event)
         case .started, .log, .progress, .lineage, .finished:
             if let attempt = try currentAttempt(of: event) { try store(event, of: attempt) }
         }
+    }
+
+    private mutating func take(_ arrival: AgentAPI.Arrival, _ event: AgentAPI.ReportEvent) throws {
+        var events = TriggerEvents(session: session)
+        if try !FileArrivals(session: session).take(arrival, from: agent, events: &events) {
+            note(.notice, "files for trigger \(arrival.trigger) ignored: another agent looks for them now", event)
+        }
+        if events.noted { stager.wakes.triggers = true }
     }
 
     private mutating func store(_ event: AgentAPI.ReportEvent, of attempt: AttemptRow) throws {
@@ -119,7 +128,7 @@ struct ReportBatch {
                 note(.warning, "\(finished.logLines) log lines were written and \(attempt.logLines) arrived", event)
             }
             try finish(attempt, finished)
-        case .published, .dropped, .unknown: break
+        case .published, .arrived, .dropped, .unknown: break
         }
     }
 

@@ -89,6 +89,8 @@ extension AgentAPI {
         /// Accepted outcomes whose pointer file this agent's pool has not yet confirmed. Repeated
         /// until a `published` event says that it has moved.
         public var publications: [Publication]
+        /// Everything that this agent is to look for, for triggers; absent where that is nothing.
+        public var watches: [Watch]?
 
         public init(
             serverTime: Date, assignments: [Assignment] = [], cancellations: [Cancellation] = [],
@@ -100,6 +102,22 @@ extension AgentAPI {
             self.renewed = renewed
             self.directives = directives
             self.publications = publications
+        }
+    }
+
+    /// Files that a trigger waits for. One agent of the pool looks for them at a time.
+    public struct Watch: Hashable, Sendable, Codable {
+        public var trigger: ID<Trigger>
+        /// Grows with each change of who looks and for what; reports carry it.
+        public var fencing: Int64
+        /// Absolute, or relative to the lake: `*`, `?` and `[…]` within a part of the path, `**` for folders.
+        public var pattern: String
+        public var everySeconds: Double
+        public init(trigger: ID<Trigger>, fencing: Int64, pattern: String, everySeconds: Double) {
+            self.trigger = trigger
+            self.fencing = fencing
+            self.pattern = pattern
+            self.everySeconds = everySeconds
         }
     }
 

@@ -81,6 +81,8 @@ extension AgentAPI {
         case finished(Finished)
         /// The pointer file of an asset has moved.
         case published(Publication)
+        /// Files have arrived for which a trigger waits.
+        case arrived(Arrival)
         /// The spool was full and this many events were dropped, oldest log lines first.
         case dropped(Dropped)
         /// A type that this build does not know; acknowledged and ignored.
@@ -98,6 +100,31 @@ extension AgentAPI {
         public init(offset: Int64, lines: [LogLine]) {
             self.offset = offset
             self.lines = lines
+        }
+    }
+
+    /// Files that two looks found unchanged, each told once for each watch.
+    public struct Arrival: Hashable, Sendable, Codable {
+        public var trigger: ID<Trigger>
+        public var fencing: Int64
+        public var files: [ArrivedFile]
+        public init(trigger: ID<Trigger>, fencing: Int64, files: [ArrivedFile]) {
+            self.trigger = trigger
+            self.fencing = fencing
+            self.files = files
+        }
+    }
+
+    public struct ArrivedFile: Hashable, Sendable, Codable {
+        /// Relative to the part of the pattern before its first wildcard.
+        public var name: String
+        public var size: Int64
+        /// SHA-256 of name, size and time of change, in hexadecimal; not of what is in the file.
+        public var digest: String
+        public init(name: String, size: Int64, digest: String) {
+            self.name = name
+            self.size = size
+            self.digest = digest
         }
     }
 
@@ -131,7 +158,7 @@ extension AgentAPI {
 }
 
 extension AgentAPI.ReportBody: Codable {
-    enum CodingKeys: String, CodingKey { case type, started, log, progress, lineage, finished, published, dropped }
+    enum CodingKeys: String, CodingKey { case type, started, log, progress, lineage, finished, published, arrived, dropped }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -143,6 +170,7 @@ extension AgentAPI.ReportBody: Codable {
         case .lineage: self = .lineage(try container.decode(OpenLineage.RunEvent.self, forKey: .lineage))
         case .finished: self = .finished(try container.decode(AgentAPI.Finished.self, forKey: .finished))
         case .published: self = .published(try container.decode(AgentAPI.Publication.self, forKey: .published))
+        case .arrived: self = .arrived(try container.decode(AgentAPI.Arrival.self, forKey: .arrived))
         case .dropped: self = .dropped(try container.decode(AgentAPI.Dropped.self, forKey: .dropped))
         case .type, nil: self = .unknown(type)
         }
@@ -161,6 +189,7 @@ extension AgentAPI.ReportBody: Codable {
         case .lineage(let value): try put(.lineage, value)
         case .finished(let value): try put(.finished, value)
         case .published(let value): try put(.published, value)
+        case .arrived(let value): try put(.arrived, value)
         case .dropped(let value): try put(.dropped, value)
         case .unknown(let type): try container.encode(type, forKey: .type)
         }

@@ -47,6 +47,7 @@ import Testing
             .finished(
                 .init(outcome: .failed, metrics: TaskMetrics(rowsRead: 3), error: TaskError(code: "sql_error", message: "m"))),
             .published(.init(environment: "dev", asset: asset, snapshot: snapshot)),
+            .arrived(.init(trigger: .make(), fencing: 3, files: [.init(name: "a/b.csv", size: 1, digest: "00")])),
             .dropped(.init(events: 9)),
             .lineage(
                 .init(

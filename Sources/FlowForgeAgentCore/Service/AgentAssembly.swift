@@ -106,9 +106,10 @@ public struct AgentAssembly: ~Copyable {
             journal: try AttemptJournal(file: state.appending(path: "attempts.json")), lake: lake,
             workspaces: configuration.workspaces, logger: logger)
         let renewal = CertificateRenewal(folder: IdentityFolder(state: state), link: link, logger: logger)
+        let watcher = FileWatcher(spool: spool, root: lake.root, logger: logger)
         let loop = AgentLoop(
             settings: .init(slots: configuration.slots, labels: configuration.labels, grace: configuration.grace),
-            controlPlane: link, engines: offers, context: context,
+            controlPlane: WatchedControlPlane(inner: link, watcher: watcher), engines: offers, context: context,
             desk: PublicationDesk(spool: spool, lake: lake, logger: logger), renewal: renewal.request,
             notifier: SystemNotifier(environment: environment, logger: logger))
         let sender = ReportSender(spool: spool, controlPlane: link, listener: loop, logger: logger)
@@ -122,7 +123,7 @@ public struct AgentAssembly: ~Copyable {
             ])
         // Stopped in reverse: first no more work, then the last reports.
         var group = ServiceGroupConfiguration(
-            services: [.init(service: sender), .init(service: renewal), .init(service: loop)],
+            services: [.init(service: sender), .init(service: renewal), .init(service: watcher), .init(service: loop)],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = configuration.grace + .seconds(30)
         group.maximumCancellationDuration = .seconds(15)

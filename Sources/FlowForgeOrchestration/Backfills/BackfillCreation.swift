@@ -113,8 +113,8 @@ struct BackfillCreation {
     }
 
     private func made(_ make: () throws(ScheduleFault) -> Schedule) throws -> Schedule {
-        do { return try make() } catch let fault as ScheduleFault {
-            throw APIError(.invalidRequest, fault.description, hint: fault.hint ?? "see docs/triggers.md")
+        do throws(ScheduleFault) { return try make() } catch {
+            throw APIError(.invalidRequest, error.description, hint: error.hint ?? "see docs/triggers.md")
         }
     }
 
@@ -136,9 +136,9 @@ struct BackfillCreation {
     }
 
     private func check(_ parameters: [String: JSONValue], _ manifest: Manifest) throws {
-        do {
+        do throws(ParameterBindingError) {
             _ = try ParameterBinder.bind(specs: manifest.parameters, values: parameters)
-        } catch let error as ParameterBindingError {
+        } catch {
             throw APIError(
                 .invalidRequest, "parameters of flow '\(request.flow)': \(error)",
                 hint: "the bundle's flowforge.yaml declares its parameters with their types")

@@ -28,13 +28,19 @@ public struct TriggerDeployment: ReleaseObserver {
             gone.nextAt = nil
             try session.triggers.update(gone)
         }
+        let values = try Self.values(manifest, environment)
         for (flow, spec) in declared {
+            let pattern = try spec.file.map { try Self.pattern($0, values) }
             if var trigger = known.first(where: { $0.flow == flow && $0.name == spec.name }) {
-                guard trigger.specification != spec || !trigger.isLive || trigger.pool != environment.pool else { continue }
+                guard trigger.specification != spec || !trigger.isLive || trigger.pool != environment.pool
+                    || trigger.pattern != pattern
+                else { continue }
                 let keepsPosition = trigger.isLive && trigger.specification.schedule == spec.schedule
                 trigger.specification = spec
                 trigger.pool = environment.pool
+                trigger.pattern = pattern
                 trigger.isLive = true
+                try session.fileWatches.release(trigger.id)
                 if !keepsPosition { trigger.position = nil }
                 TriggerSchedule.arm(&trigger, at: session.now)
                 try session.triggers.update(trigger)
@@ -42,11 +48,28 @@ public struct TriggerDeployment: ReleaseObserver {
                 var trigger = TriggerRow(
                     id: .make(at: session.now), environment: release.environment, bundle: release.bundle.name, flow: flow,
                     specification: spec, pool: environment.pool, createdAt: session.now)
+                trigger.pattern = pattern
                 TriggerSchedule.arm(&trigger, at: session.now)
                 try session.triggers.insert(trigger)
             }
         }
         session.whenCommitted { [wakeUps] in wakeUps.wakeTriggers() }
+    }
+
+    /// Deploying has checked that the environment binds them.
+    private static func values(_ manifest: Manifest, _ environment: EnvironmentRow) throws -> [String: JSONValue] {
+        let declared = Set(manifest.variables.map(\.name))
+        return (try? ParameterBinder.bind(
+            specs: manifest.variables, values: environment.variables.filter { declared.contains($0.key) })) ?? [:]
+    }
+
+    private static func pattern(_ file: FileArrivalSpec, _ values: [String: JSONValue]) throws -> String {
+        guard let pattern = (try? Template(file.path))?.resolve(variables: values, parameters: [:]) else {
+            throw APIError(
+                .invalidRequest, "the path '\(file.path)' of a file trigger names a variable that has no value",
+                hint: "bind it in the environment, or give it a default in flowforge.yaml")
+        }
+        return pattern
     }
 
     /// Looks at every bundle of the environment: flows start each other across bundles too.

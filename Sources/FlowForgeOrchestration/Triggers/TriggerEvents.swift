@@ -36,21 +36,27 @@ struct TriggerEvents {
                 "asset": .string(asset.description), "snapshot": .string(snapshot.id.description),
                 "version": .integer(Int64(snapshot.version)), "run": .string(run.description),
             ]
-            if trigger.pausedAt == nil, let waiting = try session.ticks.waiting(trigger.id) {
-                try session.ticks.join(waiting.number, cause: cause)
-                continue
-            }
             var tick = NewTick(trigger: trigger.id, key: "\(asset) v\(snapshot.version)", outcome: .waiting)
             tick.cause = cause
-            if let last = try session.ticks.lastRun(of: trigger.id), try session.triggers.isUntouched(last) {
-                tick.outcome = .skipped
-                tick.reason = "joined: \(last) has not been begun with and will read this snapshot"
-                tick.run = last
-            } else {
-                tick.dueAt = session.now + update.debounceSeconds
-            }
-            try note(tick, of: trigger)
+            try noteOrJoin(tick, of: trigger, after: update.debounceSeconds)
         }
+    }
+
+    /// Takes the tick together with one that waits, or with the run that the last tick started while
+    /// nobody has begun with it; else notes it, to be fired after `delay` seconds.
+    mutating func noteOrJoin(_ tick: NewTick, of trigger: TriggerRow, after delay: Double) throws {
+        var tick = tick
+        if trigger.pausedAt == nil, let waiting = try session.ticks.waiting(trigger.id) {
+            return try session.ticks.join(waiting.number, count: tick.count, cause: tick.cause)
+        }
+        if let last = try session.ticks.lastRun(of: trigger.id), try session.triggers.isUntouched(last) {
+            tick.outcome = .skipped
+            tick.reason = "joined: \(last) has not been begun with and will read it"
+            tick.run = last
+        } else {
+            tick.dueAt = session.now + delay
+        }
+        try note(tick, of: trigger)
     }
 
     /// Records the tick, as skipped if the trigger is paused; says whether it is new.

@@ -7,7 +7,7 @@ import NIOCore
 /// Where deliveries of webhooks come in: signed instead of signed in, on the operator listener.
 enum WebhookRoutes {
     static func add(to router: Router<OperatorContext>, _ webhooks: Webhooks) {
-        router.post("hooks/v1/:trigger") { request, context in
+        router.post("hooks/v1/:trigger") { request, context -> Response in
             let body = try await request.collected(upTo: Webhooks.largestBody)
             let delivery = try WebhookDelivery(
                 id: request.single("webhook-id"), timestamp: request.single("webhook-timestamp"),

@@ -16,6 +16,8 @@ extension Schema {
                 pool TEXT NOT NULL,
                 -- What it waits for: `<bundle>/<flow>`, or an asset.
                 source TEXT,
+                -- Files: where agents of the pool look for them.
+                pattern TEXT,
                 is_live INTEGER NOT NULL CHECK (is_live IN (0, 1)),
                 paused_at INTEGER,
                 paused_by TEXT,
@@ -31,6 +33,7 @@ extension Schema {
                 UNIQUE (environment, bundle, flow, name),
                 CHECK ((paused_at IS NULL) = (paused_by IS NULL)),
                 CHECK ((source IS NOT NULL) = (kind IN ('upstream', 'asset'))),
+                CHECK ((pattern IS NOT NULL) = (kind = 'file')),
                 CHECK (position IS NULL OR kind = 'schedule'),
                 CHECK (next_at IS NULL OR (kind = 'schedule' AND is_live = 1 AND paused_at IS NULL))
             ) STRICT;
@@ -55,8 +58,8 @@ extension Schema {
                 count INTEGER NOT NULL DEFAULT 1 CHECK (count > 0),
                 due_at INTEGER,
                 recorded_at INTEGER NOT NULL,
-                cause TEXT CHECK (json_valid(cause)),
-                parameters TEXT CHECK (json_valid(parameters)),
+                cause TEXT CHECK (cause IS NULL OR json_valid(cause)),
+                parameters TEXT CHECK (parameters IS NULL OR json_valid(parameters)),
                 UNIQUE (trigger, key),
                 CHECK ((due_at IS NOT NULL) = (outcome = 'waiting')),
                 CHECK ((reason IS NOT NULL) = (outcome = 'skipped')),

@@ -139,7 +139,8 @@ public struct BackfillQueries {
         for row in rows {
             // A run that was pruned has ended, nobody knows how; it counts as none.
             guard (row["state"] as String?) != nil else { continue }
-            progress.runs[try row.word("state")] = row["ticks"]
+            let state: RunState = try row.word("state")
+            progress.runs[state] = row["ticks"]
         }
         progress.skipped =
             try session.row(
@@ -165,7 +166,7 @@ public struct BackfillQueries {
             WHERE t.backfill = ? AND t.scheduled_for < ? ORDER BY t.scheduled_for DESC LIMIT ?
             """, [id.description, before?.milliseconds ?? Int64.max, limit]
         ).map { row in
-            let state: RunState? = (row["state"] as String?) == nil ? nil : try row.word("state")
+            let state: RunState? = try (row["state"] as String?).map { _ in try row.word("state") }
             return BackfillTickRow(
                 scheduledFor: Date(milliseconds: row["scheduled_for"]), run: try row.optionalID("run"), state: state,
                 reason: row["reason"])

@@ -87,11 +87,11 @@ public struct TickQueries {
         ).map(TickRow.init)
     }
 
-    /// One more update belongs to a waiting tick.
-    public func join(_ number: Int64, cause: JSONValue) throws {
+    /// `count` more updates belong to a waiting tick.
+    public func join(_ number: Int64, count: Int64, cause: JSONValue?) throws {
         try session.change(
-            "UPDATE tick SET count = count + 1, cause = ? WHERE number = ? AND outcome = 'waiting'",
-            [try jsonText(cause), number])
+            "UPDATE tick SET count = count + ?, cause = ? WHERE number = ? AND outcome = 'waiting'",
+            [count, try cause.map(jsonText), number])
         try session.requireOneChange("tick \(number) is decided")
     }
 

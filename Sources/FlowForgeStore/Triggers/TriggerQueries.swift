@@ -36,14 +36,14 @@ public struct TriggerQueries {
     public func insert(_ trigger: TriggerRow) throws {
         try session.change(
             """
-            INSERT INTO trigger (id, environment, bundle, flow, name, kind, specification, pool, source, is_live,
+            INSERT INTO trigger (id, environment, bundle, flow, name, kind, specification, pool, source, pattern, is_live,
                 position, next_at, created_at, changed_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)
             """,
             [
                 trigger.id.description, trigger.environment, trigger.bundle, trigger.flow, trigger.name,
                 trigger.kind.rawValue, try jsonText(trigger.specification), trigger.pool, trigger.source,
-                trigger.position?.milliseconds, trigger.nextAt?.milliseconds, trigger.createdAt.milliseconds,
+                trigger.pattern, trigger.position?.milliseconds, trigger.nextAt?.milliseconds, trigger.createdAt.milliseconds,
                 session.now.milliseconds,
             ])
     }
@@ -52,12 +52,12 @@ public struct TriggerQueries {
     public func update(_ trigger: TriggerRow) throws {
         try session.change(
             """
-            UPDATE trigger SET kind = ?, specification = ?, pool = ?, source = ?, is_live = ?, paused_at = ?,
+            UPDATE trigger SET kind = ?, specification = ?, pool = ?, source = ?, pattern = ?, is_live = ?, paused_at = ?,
                 paused_by = ?, position = ?, next_at = ?, secret_serial = ?, old_secret_until = ?, changed_at = ?
             WHERE id = ?
             """,
             [
-                trigger.kind.rawValue, try jsonText(trigger.specification), trigger.pool, trigger.source, trigger.isLive,
+                trigger.kind.rawValue, try jsonText(trigger.specification), trigger.pool, trigger.source, trigger.pattern, trigger.isLive,
                 trigger.pausedAt?.milliseconds, trigger.pausedBy, trigger.position?.milliseconds,
                 trigger.nextAt?.milliseconds, trigger.secretSerial, trigger.oldSecretUntil?.milliseconds,
                 session.now.milliseconds, trigger.id.description,

@@ -12,6 +12,8 @@ public struct TriggerRow: Sendable {
     /// As the newest release that had it declared it; with it name and kind.
     public var specification: TriggerSpec
     public var pool: String
+    /// Files: where the agents of the pool look for them, with the environment's values.
+    public var pattern: String?
     /// Whether the current release declares it.
     public var isLive: Bool
     public var pausedAt: Date?
@@ -52,6 +54,7 @@ extension TriggerRow {
             id: try row.id("id"), environment: row["environment"], bundle: row["bundle"], flow: row["flow"],
             specification: try row.json(TriggerSpec.self, "specification"), pool: row["pool"],
             createdAt: Date(milliseconds: row["created_at"]))
+        pattern = row["pattern"]
         isLive = row["is_live"]
         pausedAt = row.date("paused_at")
         pausedBy = row["paused_by"]

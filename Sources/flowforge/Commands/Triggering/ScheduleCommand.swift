@@ -36,14 +36,13 @@ struct SchedulePreview: AsyncParsableCommand {
         let console = Console(global)
         let schedule: Schedule
         do throws(ScheduleFault) {
-            let cadence: Schedule.Cadence
-            if let cron { cadence = .cron(try CronExpression(cron)) } else {
-                cadence = .interval(try Interval(seconds: every?.seconds ?? 0))
-            }
-            guard let policy = dst.map({ DSTPolicy(rawValue: $0) }) ?? .once else {
+            let cadence: Schedule.Cadence =
+                if let cron { .cron(try CronExpression(cron)) } else { .interval(try Interval(seconds: every?.seconds ?? 0)) }
+            let zone: ScheduleZone = if let timezone { try ScheduleZone(timezone) } else { .utc }
+            guard let policy = DSTPolicy(rawValue: dst ?? DSTPolicy.once.rawValue) else {
                 throw ScheduleFault("--dst", found: dst ?? "", "is no policy", hint: "skip, once or both")
             }
-            schedule = try Schedule(cadence, zone: try timezone.map { name throws(ScheduleFault) in try ScheduleZone(name) } ?? .utc, dst: policy)
+            schedule = try Schedule(cadence, zone: zone, dst: policy)
         } catch {
             throw CommandError(.usage, "usage", "\(error.part) '\(error.found)' \(error.problem)", hint: error.hint ?? "see docs/triggers.md")
         }
