@@ -37,7 +37,10 @@ struct SchemaTests {
         ("not_null: id", "relationships: {column: id, to: bronze.orders, field: id}"),
         ("not_null: id", "freshness: {column: at, max_age: 1d12h}"),
         ("not_null: id", "sql: {name: none, query: SELECT 1 WHERE false}"),
-        ("tasks:", "triggers: {nightly: {schedule: {cron: \"0 6 * * MON-FRI\", timezone: Europe/London, dst: both}}}\n    tasks:"),
+        (
+            "tasks:",
+            "triggers: {nightly: {schedule: {cron: \"0 6 * * MON-FRI\", timezone: Europe/London, dst: both}}}\n    tasks:"
+        ),
         (
             "tasks:",
             "triggers: {t: {schedule: {every: 15m, anchor: \"2026-01-01T00:05:00Z\", start: \"2026-01-01T00:00:00Z\", end: \"2027-01-01T00:00:00+01:00\", jitter: 5m, catch_up: {mode: all, window: 6h, max: 10}}}}\n    tasks:"
@@ -49,7 +52,10 @@ struct SchemaTests {
         ("tasks:", "triggers: {t: {asset: bronze.orders}}\n    tasks:"),
         ("tasks:", "triggers: {t: {webhook: {}}}\n    tasks:"),
         ("tasks:", "triggers: {t: {webhook: {parameters: [year]}, overlap: skip}}\n    tasks:"),
-        ("tasks:", "triggers: {t: {file: {path: \"${variables.raw_dir}/*.csv\", every: 5s}, parameters: {year: 2014}}}\n    tasks:"),
+        (
+            "tasks:",
+            "triggers: {t: {file: {path: \"${variables.raw_dir}/*.csv\", every: 5s}, parameters: {year: 2014}}}\n    tasks:"
+        ),
         ("tasks:", "triggers: {t: {upstream: {bundle: other, flow: daily, on: completion, delay: 5m}}}\n    tasks:"),
         ("tasks:", "triggers: {}\n    tasks:"),
     ]
@@ -163,7 +169,10 @@ struct SchemaTests {
         ("tasks:", "triggers: {t: {schedule: {every: 1d, catch_up: {mode: some}}}}\n    tasks:"),
         ("tasks:", "triggers: {t: {schedule: {every: 1d, catch_up: {mode: all, max: 0}}}}\n    tasks:"),
         ("tasks:", "triggers: {t: {schedule: {every: 1d, blackouts: [{from: \"22:00\"}]}}}\n    tasks:"),
-        ("tasks:", "triggers: {t: {schedule: {every: 1d, blackouts: [{days: [Freitag], from: \"22:00\", until: \"23:00\"}]}}}\n    tasks:"),
+        (
+            "tasks:",
+            "triggers: {t: {schedule: {every: 1d, blackouts: [{days: [Freitag], from: \"22:00\", until: \"23:00\"}]}}}\n    tasks:"
+        ),
         ("tasks:", "triggers: {t: {upstream: {on: success}}}\n    tasks:"),
         ("tasks:", "triggers: {t: {upstream: {bundle: other, flow: daily, on: sometimes}}}\n    tasks:"),
         ("tasks:", "triggers: {t: {asset: orders}}\n    tasks:"),

@@ -10,7 +10,9 @@ extension ManifestReader {
     func schedule(_ body: YAMLMapping) -> Schedule? {
         let before = yaml.problems.count
         let cadence = cadence(body)
-        let zone = body.text("timezone").flatMap { text in checked(body, "timezone") { () throws(ScheduleFault) in try ScheduleZone(text) } }
+        let zone = body.text("timezone").flatMap { text in
+            checked(body, "timezone") { () throws(ScheduleFault) in try ScheduleZone(text) }
+        }
         let dst = body.choice("dst", DSTPolicy.self)
         let (start, end) = (time(body, "start"), time(body, "end"))
         let jitter = wholeSeconds(body, "jitter", in: Schedule.jitters)

@@ -83,15 +83,19 @@ struct BackfillCreation {
     /// or even steps.
     private func ticks(of manifest: Manifest) throws -> (TriggerSpec?, Schedule) {
         guard request.from < request.until else {
-            throw APIError(.invalidRequest, "until is not after from", hint: "the range is from 'from' on, up to but without 'until'")
+            throw APIError(
+                .invalidRequest, "until is not after from", hint: "the range is from 'from' on, up to but without 'until'")
         }
         if let seconds = request.everySeconds {
             guard request.trigger == nil else {
                 throw APIError(.invalidRequest, "both trigger and everySeconds are given", hint: "give one of them")
             }
-            return (nil, try made { () throws(ScheduleFault) in
-                try Schedule(.interval(Interval(seconds: seconds, anchor: request.from)))
-            })
+            return (
+                nil,
+                try made { () throws(ScheduleFault) in
+                    try Schedule(.interval(Interval(seconds: seconds, anchor: request.from)))
+                }
+            )
         }
         let schedules = (manifest.flow(request.flow)?.triggers ?? []).filter { $0.schedule != nil }
         let named = schedules.filter { request.trigger == nil || $0.name == request.trigger }
@@ -109,7 +113,10 @@ struct BackfillCreation {
                 .conflict, "flow '\(request.flow)' has several schedule triggers: \(named.map(\.name).joined(separator: ", "))",
                 hint: "say which with trigger (--trigger)")
         }
-        return (trigger, try made { () throws(ScheduleFault) in try Schedule(schedule.cadence, zone: schedule.zone, dst: schedule.dst) })
+        return (
+            trigger,
+            try made { () throws(ScheduleFault) in try Schedule(schedule.cadence, zone: schedule.zone, dst: schedule.dst) }
+        )
     }
 
     private func made(_ make: () throws(ScheduleFault) -> Schedule) throws -> Schedule {
@@ -148,7 +155,8 @@ struct BackfillCreation {
     private func number(_ field: String, _ value: Int?, _ range: ClosedRange<Int>, _ standard: Int) throws -> Int {
         let value = value ?? standard
         guard range.contains(value) else {
-            throw APIError(.invalidRequest, "\(field): \(value)", hint: "from \(range.lowerBound) to \(range.upperBound) is allowed")
+            throw APIError(
+                .invalidRequest, "\(field): \(value)", hint: "from \(range.lowerBound) to \(range.upperBound) is allowed")
         }
         return value
     }

@@ -58,7 +58,8 @@ struct FileArrivals {
             "agent": .string(agent.id.description),
         ]
         var tick = NewTick(
-            trigger: trigger.id, key: "files " + set.prefix(16).map { String($0 | 0x100, radix: 16).dropFirst() }.joined(),
+            trigger: trigger.id,
+            key: "files " + set.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined(),
             outcome: .waiting)
         tick.count = Int64(fresh.count)
         tick.cause = cause

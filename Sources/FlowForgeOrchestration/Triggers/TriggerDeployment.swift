@@ -32,8 +32,9 @@ public struct TriggerDeployment: ReleaseObserver {
         for (flow, spec) in declared {
             let pattern = try spec.file.map { try Self.pattern($0, values) }
             if var trigger = known.first(where: { $0.flow == flow && $0.name == spec.name }) {
-                guard trigger.specification != spec || !trigger.isLive || trigger.pool != environment.pool
-                    || trigger.pattern != pattern
+                guard
+                    trigger.specification != spec || !trigger.isLive || trigger.pool != environment.pool
+                        || trigger.pattern != pattern
                 else { continue }
                 let keepsPosition = trigger.isLive && trigger.specification.schedule == spec.schedule
                 trigger.specification = spec
@@ -59,8 +60,9 @@ public struct TriggerDeployment: ReleaseObserver {
     /// Deploying has checked that the environment binds them.
     private static func values(_ manifest: Manifest, _ environment: EnvironmentRow) throws -> [String: JSONValue] {
         let declared = Set(manifest.variables.map(\.name))
-        return (try? ParameterBinder.bind(
-            specs: manifest.variables, values: environment.variables.filter { declared.contains($0.key) })) ?? [:]
+        return
+            (try? ParameterBinder.bind(
+                specs: manifest.variables, values: environment.variables.filter { declared.contains($0.key) })) ?? [:]
     }
 
     private static func pattern(_ file: FileArrivalSpec, _ values: [String: JSONValue]) throws -> String {

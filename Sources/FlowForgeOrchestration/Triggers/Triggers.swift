@@ -124,7 +124,8 @@ public struct Triggers: Sendable {
             }
             switch try TickFiring(session: session, wakeUps: wakeUps).start(trigger, by: actor) {
             case .refused(let reason):
-                throw APIError(.conflict, "trigger '\(trigger.name)' started no run: \(reason)", hint: "remove the reason and try again")
+                throw APIError(
+                    .conflict, "trigger '\(trigger.name)' started no run: \(reason)", hint: "remove the reason and try again")
             case .started(let run):
                 var tick = NewTick(trigger: id, key: key, outcome: .fired)
                 tick.run = run

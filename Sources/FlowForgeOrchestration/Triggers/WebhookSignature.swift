@@ -73,6 +73,7 @@ public struct WebhookDelivery: Sendable {
     }
 
     private static func refusal(_ header: String, _ form: String) -> APIError {
-        APIError(.invalidRequest, "the header \(header) is missing or malformed", hint: "send \(form); docs/triggers.md shows how")
+        APIError(
+            .invalidRequest, "the header \(header) is missing or malformed", hint: "send \(form); docs/triggers.md shows how")
     }
 }

@@ -31,7 +31,8 @@ public struct Webhooks: Sendable {
     ) async throws -> OperatorAPI.WebhookSecret {
         let keep = request.keepOldSeconds ?? 0
         guard (0...Self.longestOverlap).contains(keep) else {
-            throw APIError(.invalidRequest, "keepOldSeconds: from 0 to \(Self.longestOverlap) is allowed", hint: "give 3600 for an hour")
+            throw APIError(
+                .invalidRequest, "keepOldSeconds: from 0 to \(Self.longestOverlap) is allowed", hint: "give 3600 for an hour")
         }
         let trigger = try await store.write { session in
             var trigger = try session.triggers.required(id)
@@ -106,7 +107,8 @@ public struct Webhooks: Sendable {
         guard !names.isEmpty, !body.isEmpty else { return [:] }
         guard let members = (try? WireCoding.decode(JSONValue.self, from: body))?.object else {
             throw APIError(
-                .invalidRequest, "the body is not a JSON object", hint: "send {\(names.map { "\"\($0)\": …" }.joined(separator: ", "))}")
+                .invalidRequest, "the body is not a JSON object",
+                hint: "send {\(names.map { "\"\($0)\": …" }.joined(separator: ", "))}")
         }
         var parameters: [String: JSONValue] = [:]
         for name in names {
@@ -114,7 +116,8 @@ public struct Webhooks: Sendable {
             case nil, .null: break
             case .object, .array:
                 throw APIError(
-                    .invalidRequest, "\(name): neither text, a number nor a boolean", hint: "give a JSON string, number, true or false")
+                    .invalidRequest, "\(name): neither text, a number nor a boolean",
+                    hint: "give a JSON string, number, true or false")
             case let value?: parameters[name] = value
             }
         }

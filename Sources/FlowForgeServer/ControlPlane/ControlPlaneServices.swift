@@ -74,7 +74,8 @@ final class ControlPlaneServices: Sendable {
         backfills = Backfills(store: store, wakeUps: wakeUps, starter: runs)
         dispatcher = Dispatcher(store: store, wakeUps: wakeUps, settings: orchestration, logger: logger)
         reports = ReportIntake(
-            store: store, observers: [CompletionRecorder(), AssetUpdates(wakeUps: wakeUps)], wakeUps: wakeUps, settings: orchestration, logger: logger)
+            store: store, observers: [CompletionRecorder(), AssetUpdates(wakeUps: wakeUps)], wakeUps: wakeUps,
+            settings: orchestration, logger: logger)
         catalog = CatalogReader(store: store)
         backups = Backups(store: store, settings: settings, logger: logger)
         metrics = MetricsPage(
@@ -84,7 +85,8 @@ final class ControlPlaneServices: Sendable {
     var operatorServices: OperatorServices {
         OperatorServices(
             principals: principals, audit: audit, environments: environments, deployments: deployments, registry: bundles,
-            starter: runs, runs: runReader, flows: flows, limits: limits, triggers: triggers, webhooks: webhooks, backfills: backfills, catalog: catalog,
+            starter: runs, runs: runReader, flows: flows, limits: limits, triggers: triggers, webhooks: webhooks,
+            backfills: backfills, catalog: catalog,
             joinTokens: joinTokens, agents: agents, backups: backups)
     }
 

@@ -13,7 +13,8 @@ extension Request {
     /// ``ErrorCode/requestTimeout`` when the client takes longer than ``ConnectionLimits/body``.
     func collected(upTo largest: Int) async throws -> ByteBuffer {
         let tooLarge = APIError(
-            .tooLarge, "the body has more than \(largest >= 1 << 20 ? "\(largest >> 20) MiB" : "\(largest >> 10) KiB")", hint: "send less at a time")
+            .tooLarge, "the body has more than \(largest >= 1 << 20 ? "\(largest >> 20) MiB" : "\(largest >> 10) KiB")",
+            hint: "send less at a time")
         if let length = headers[.contentLength].flatMap({ Int($0) }), length > largest { throw tooLarge }
         let body = body
         let deadline = (Connection.current?.limits ?? ConnectionLimits()).body

@@ -26,7 +26,8 @@ public struct OperatorServices: Sendable {
     init(
         principals: Principals, audit: AuditTrail, environments: Environments, deployments: Deployments,
         registry: BundleRegistry, starter: RunStarter, runs: RunReader, flows: Flows, limits: Limits,
-        triggers: Triggers, webhooks: Webhooks, backfills: Backfills, catalog: CatalogReader, joinTokens: JoinTokens, agents: AgentRegistry, backups: Backups
+        triggers: Triggers, webhooks: Webhooks, backfills: Backfills, catalog: CatalogReader, joinTokens: JoinTokens,
+        agents: AgentRegistry, backups: Backups
     ) {
         self.principals = principals
         self.audit = audit

@@ -57,7 +57,8 @@ public struct TriggerQueries {
             WHERE id = ?
             """,
             [
-                trigger.kind.rawValue, try jsonText(trigger.specification), trigger.pool, trigger.source, trigger.pattern, trigger.isLive,
+                trigger.kind.rawValue, try jsonText(trigger.specification), trigger.pool, trigger.source, trigger.pattern,
+                trigger.isLive,
                 trigger.pausedAt?.milliseconds, trigger.pausedBy, trigger.position?.milliseconds,
                 trigger.nextAt?.milliseconds, trigger.secretSerial, trigger.oldSecretUntil?.milliseconds,
                 session.now.milliseconds, trigger.id.description,

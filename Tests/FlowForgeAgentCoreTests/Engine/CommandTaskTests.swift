@@ -32,7 +32,8 @@ import Testing
         let names = lines.filter { $0.stream == .stdout }.map(\.text).filter { $0.allSatisfy { $0.isUppercase || $0 == "_" } }
         #expect(
             Set(names) == [
-                "FLOWFORGE_INPUT_SILVER_T", "FLOWFORGE_PARAMETER_DAY", "FLOWFORGE_RUN_ID", "FLOWFORGE_RUN_TIME", "FLOWFORGE_SCHEDULED_FOR",
+                "FLOWFORGE_INPUT_SILVER_T", "FLOWFORGE_PARAMETER_DAY", "FLOWFORGE_RUN_ID", "FLOWFORGE_RUN_TIME",
+                "FLOWFORGE_SCHEDULED_FOR",
                 "FLOWFORGE_TASK",
                 "FLOWFORGE_VARIABLE_RAW_DIR", "HOME", "LANG", "PATH", "PWD", "TMPDIR",
             ])

@@ -182,7 +182,8 @@ import Testing
         let end = TriggerPlane.start + 130
         try await it.deploy(["a": [TriggerSpec(name: "m", schedule: try schedule(end: end))]])
         let id = try await it.trigger("m").id
-        #expect(try await it.triggers.preview(id, count: 10).ticks.map(\.scheduledFor) == [60, 120].map { TriggerPlane.start + $0 })
+        #expect(
+            try await it.triggers.preview(id, count: 10).ticks.map(\.scheduledFor) == [60, 120].map { TriggerPlane.start + $0 })
         it.plane.time.advance(60)
         try await it.clock.fireDue()
         it.plane.time.advance(60)

@@ -81,7 +81,8 @@ import Testing
         let good = try hook.delivery(secret: other)
         var errors = [try #require(before)]
         for (delivery, to) in [
-            (try hook.delivery(secret: secret), nil), (try hook.delivery(secret: other, body: "{\"a\":1}", signedBody: "{}"), nil),
+            (try hook.delivery(secret: secret), nil),
+            (try hook.delivery(secret: other, body: "{\"a\":1}", signedBody: "{}"), nil),
             (good, "\(ID<Trigger>.make())"), (good, "trg_nonsense"), (good, ""),
         ] as [(WebhookDelivery, String?)] {
             let error = await refused { _ = try await hook.deliver(delivery, to: to) }
@@ -105,7 +106,9 @@ import Testing
             }
             #expect(error?.code == .unauthenticated && error?.message.hasPrefix("webhook-timestamp is") == true)
         }
-        for seconds in [-299.0, 299] { _ = try await hook.deliver(try hook.delivery("m\(seconds < 0)", secret: secret, at: seconds)) }
+        for seconds in [-299.0, 299] {
+            _ = try await hook.deliver(try hook.delivery("m\(seconds < 0)", secret: secret, at: seconds))
+        }
     }
 
     @Test func `an old secret holds as long as was asked for, and no longer`() async throws {
@@ -125,7 +128,9 @@ import Testing
 
     @Test func `a delivery sets the parameters that the trigger takes, and no others`() async throws {
         let hook = try await Hook(
-            parameters: [ParameterSpec(name: "day", type: .date), ParameterSpec(name: "full", type: .boolean, defaultValue: false)],
+            parameters: [
+                ParameterSpec(name: "day", type: .date), ParameterSpec(name: "full", type: .boolean, defaultValue: false),
+            ],
             taking: ["day"])
         let secret = try await hook.secret()
         _ = try await hook.deliver(
@@ -143,15 +148,18 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (nil, "1", "v1,\(good)"), ("", "1", "v1,\(good)"), ("a.b", "1", "v1,\(good)"), ("a b", "1", "v1,\(good)"),
-        ("ä", "1", "v1,\(good)"), (String(repeating: "a", count: 201), "1", "v1,\(good)"), ("a", nil, "v1,\(good)"),
-        ("a", "-1", "v1,\(good)"), ("a", "1.5", "v1,\(good)"), ("a", "01", "v1,\(good)"), ("a", "99999999999999999999", "v1,\(good)"),
-        ("a", "1", nil), ("a", "1", ""), ("a", "1", good), ("a", "1", "v2,\(good)"), ("a", "1", "v1,"), ("a", "1", "v1,AAAA"),
-        ("a", "1", "v1,!\(good)"), ("a", "1", String(repeating: "v2,x ", count: 10_000)),
-    ] as [(String?, String?, String?)]) func `headers that are missing or malformed are refused`(
-        id: String?, timestamp: String?, signature: String?
-    ) {
+    @Test(
+        arguments: [
+            (nil, "1", "v1,\(good)"), ("", "1", "v1,\(good)"), ("a.b", "1", "v1,\(good)"), ("a b", "1", "v1,\(good)"),
+            ("ä", "1", "v1,\(good)"), (String(repeating: "a", count: 201), "1", "v1,\(good)"), ("a", nil, "v1,\(good)"),
+            ("a", "-1", "v1,\(good)"), ("a", "1.5", "v1,\(good)"), ("a", "01", "v1,\(good)"),
+            ("a", "99999999999999999999", "v1,\(good)"),
+            ("a", "1", nil), ("a", "1", ""), ("a", "1", good), ("a", "1", "v2,\(good)"), ("a", "1", "v1,"), ("a", "1", "v1,AAAA"),
+            ("a", "1", "v1,!\(good)"), ("a", "1", String(repeating: "v2,x ", count: 10_000)),
+        ] as [(String?, String?, String?)]) func `headers that are missing or malformed are refused`(
+            id: String?, timestamp: String?, signature: String?
+        )
+    {
         #expect(throws: APIError.self) {
             try WebhookDelivery(id: id, timestamp: timestamp, signature: signature, body: Data())
         }

@@ -162,7 +162,8 @@ struct OpenAPI {
         /// With something that is well-formed, if not there, in every place.
         var examplePath: String {
             let examples = [
-                "{environment}": "dev", "{run}": "\(ID<Run>.make())", "{trigger}": "\(ID<Trigger>.make())", "{agent}": "\(ID<Agent>.make())",
+                "{environment}": "dev", "{run}": "\(ID<Run>.make())", "{trigger}": "\(ID<Trigger>.make())",
+                "{agent}": "\(ID<Agent>.make())",
                 "{digest}": "sha256:\(String(repeating: "0", count: 64))", "{bundle}": "demo", "{version}": "1.0.0",
                 "{asset}": "bronze.raw",
                 "{id}": path.contains("principals") ? "\(ID<Principal>.make())" : "\(ID<JoinToken>.make())",

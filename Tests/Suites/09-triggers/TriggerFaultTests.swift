@@ -102,7 +102,9 @@ import Testing
     private func settled(
         _ trigger: OperatorAPI.TriggerView, _ fleet: Fleet, count: Int? = nil
     ) async throws -> [OperatorAPI.TickView] {
-        try await until("ticks of '\(trigger.name)' are decided and their runs end", within: .seconds(90), every: .milliseconds(300)) {
+        try await until(
+            "ticks of '\(trigger.name)' are decided and their runs end", within: .seconds(90), every: .milliseconds(300)
+        ) {
             var (ticks, next): ([OperatorAPI.TickView], String?) = ([], nil)
             repeat {
                 let page = try await fleet.client.ticks(of: trigger.id, after: next, limit: 500)

@@ -84,7 +84,8 @@ struct RunList: RemoteCommand {
                     return [
                         run.id.description, run.flow, style.word(StateSign(run.state, style), run.state.rawValue),
                         run.environment,
-                        "\(run.bundle.name)@\(run.bundle.version)", run.cause?.rawValue ?? "", Figures.relative(run.createdAt, to: remote.now),
+                        "\(run.bundle.name)@\(run.bundle.version)", run.cause?.rawValue ?? "",
+                        Figures.relative(run.createdAt, to: remote.now),
                         seconds.map { Figures.duration(seconds: $0) } ?? "",
                     ]
                 })

@@ -44,7 +44,8 @@ struct SchedulePreview: AsyncParsableCommand {
             }
             schedule = try Schedule(cadence, zone: zone, dst: policy)
         } catch {
-            throw CommandError(.usage, "usage", "\(error.part) '\(error.found)' \(error.problem)", hint: error.hint ?? "see docs/triggers.md")
+            throw CommandError(
+                .usage, "usage", "\(error.part) '\(error.found)' \(error.problem)", hint: error.hint ?? "see docs/triggers.md")
         }
         let now = Date()
         let ticks = schedule.preview(after: from?.date.addingTimeInterval(-1) ?? now, count: count, id: "").map { decision in
