@@ -2,16 +2,14 @@ internal import Crypto
 public import FlowForgeProtocol
 public import Foundation
 
-/// The secrets of webhooks. None is stored: each is derived (HKDF, RFC 5869) from one key of the control
-/// plane, the trigger's id and how often its secret was made, so that who reads the database, or a
-/// backup of it, can sign nothing.
+/// The secrets of webhooks. None is stored: each is derived (HKDF, RFC 5869) from the CA's key, the
+/// trigger's id and how often its secret was made, so that who reads the database, or a copy of it, can
+/// sign nothing.
 public struct WebhookKeys: Sendable {
     private let key: SymmetricKey
 
-    /// `key` has at least 32 bytes of randomness.
+    /// `key` has at least 32 bytes of randomness in it, in any form.
     public init(key: Data) { self.key = SymmetricKey(data: key) }
-
-    public static func makeKey() -> Data { SymmetricKey(size: .bits256).withUnsafeBytes { Data($0) } }
 
     /// `whsec_` and 32 bytes in base64, as https://www.standardwebhooks.com has it.
     func secret(_ trigger: ID<Trigger>, serial: Int) -> Secret {

@@ -15,8 +15,6 @@ public struct DataFolder: Sendable {
     public var caKey: URL { root.appending(path: "ca.key") }
     public var serverCertificate: URL { root.appending(path: "server.pem") }
     public var serverKey: URL { root.appending(path: "server.key") }
-    /// From which the secrets of webhooks are derived.
-    public var webhookKey: URL { root.appending(path: "webhook.key") }
     public var database: URL { root.appending(path: "flowforge.db") }
     public var bundles: URL { root.appending(path: "bundles") }
     var lock: URL { root.appending(path: BackupLayout.lock) }
@@ -37,19 +35,8 @@ public struct DataFolder: Sendable {
         }
     }
 
-    /// The key of webhooks, made where there is none yet; with another one, every secret is another.
-    func webhookKeys() throws -> WebhookKeys {
-        if !FileManager.default.fileExists(atPath: webhookKey.path) {
-            let key = WebhookKeys.makeKey().base64EncodedString() + "\n"
-            try DurableFile.create(webhookKey, contents: Data(key.utf8), mode: 0o600)
-        }
-        let text = try Self.privateText(webhookKey).trimmingCharacters(in: .whitespacesAndNewlines)
-        guard let key = Data(base64Encoded: text), key.count >= 32 else {
-            throw StartUpFault.configuration(
-                "\(webhookKey.path) holds no key; restore it from a backup, or remove it and make every webhook's secret anew")
-        }
-        return WebhookKeys(key: key)
-    }
+    /// Secrets of webhooks are derived from the CA's key, which a backup has and a restore brings back.
+    func webhookKeys() throws -> WebhookKeys { WebhookKeys(key: Data(try Self.privateText(caKey).utf8)) }
 
     /// What a restore left for the first start after it. Throws ``StartUpFault/configuration(_:)`` while a
     /// restore is not finished: then the files belong to two control planes.
