@@ -1,4 +1,5 @@
 import ArgumentParser
+import FlowForgeBundle
 import FlowForgeServer
 import FlowForgeStore
 import Foundation
@@ -26,6 +27,7 @@ struct Serve: AsyncParsableCommand {
             let settings = try ServerSettings(file: URL(filePath: config))
             if check { return }
             let logger = Self.logger(settings)
+            logger.info("time zones", metadata: ["data": "\(SystemZones.adopt())"])
             let controlPlane = try ControlPlane(settings: settings, storeOptions: .live, logger: logger)
             try await Self.group(controlPlane, logger).run()
             logger.info("stopped")

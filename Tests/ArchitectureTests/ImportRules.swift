@@ -61,5 +61,5 @@ enum ImportRules {
     ]
 
     /// Modules that FlowForgeDomain may import besides ours: it decides, it does no I/O.
-    static let pure: Set = ["Foundation", "Collections", "OrderedCollections", "HeapModule", "DequeModule"]
+    static let pure: Set = ["Foundation", "Collections", "OrderedCollections", "HeapModule", "DequeModule", "Synchronization"]
 }

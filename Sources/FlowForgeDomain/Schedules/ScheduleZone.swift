@@ -1,6 +1,10 @@
 public import Foundation
+internal import Synchronization
 
 /// A time zone by its IANA name, with the one thing that the calculus asks of it: the offset at an instant.
+///
+/// The offsets are those of Foundation's own data, which a build has for life, or of a newer tz database
+/// that the program has found (``adopt(_:)``).
 ///
 /// Names that the tz database keeps for old systems only (`EST`, `PST8PDT`) and abbreviations are
 /// refused: most of them name a fixed offset and not what people expect. `UTC` and `GMT` are known.
@@ -12,21 +16,45 @@ public struct ScheduleZone: Hashable, Sendable, CustomStringConvertible {
         var after: Int
     }
 
-    public static let utc = ScheduleZone("UTC", TimeZone(secondsFromGMT: 0)!)
-
-    public let name: String
-    private let zone: TimeZone
-
-    public init(_ name: String) throws(ScheduleFault) {
-        guard name.utf8.count <= 64, Self.isName(name), let zone = TimeZone(identifier: name) else {
-            throw ScheduleFault("time zone", found: name, "is not an IANA time zone", hint: Self.hint(for: name))
-        }
-        self.init(name, zone)
+    private enum Source {
+        case foundation(TimeZone)
+        case rules(ZoneRules)
     }
 
-    private init(_ name: String, _ zone: TimeZone) {
+    public static let utc = ScheduleZone("UTC", .foundation(TimeZone(secondsFromGMT: 0)!))
+
+    private static let adopted = Mutex<(@Sendable (String) -> ZoneRules?)?>(nil)
+
+    /// The version of Foundation's data: `2025b`.
+    public static var ownVersion: String { TimeZone.timeZoneDataVersion }
+
+    /// Zones that are made from now on have the rules that `rules` gives, Foundation's where it gives none.
+    /// For a program's first lines: zones that exist keep what they have.
+    public static func adopt(_ rules: @escaping @Sendable (String) -> ZoneRules?) { adopted.withLock { $0 = rules } }
+
+    public let name: String
+    private let source: Source
+
+    public init(_ name: String) throws(ScheduleFault) {
+        guard name.utf8.count <= 64, Self.isName(name) else { throw Self.fault(name) }
+        if let rules = Self.adopted.withLock({ $0 })?(name) {
+            self.init(name, .rules(rules))
+        } else if let zone = TimeZone(identifier: name) {
+            self.init(name, .foundation(zone))
+        } else {
+            throw Self.fault(name)
+        }
+    }
+
+    init(_ name: String, rules: ZoneRules) { self.init(name, .rules(rules)) }
+
+    private init(_ name: String, _ source: Source) {
         self.name = name
-        self.zone = zone
+        self.source = source
+    }
+
+    private static func fault(_ name: String) -> ScheduleFault {
+        ScheduleFault("time zone", found: name, "is not an IANA time zone", hint: hint(for: name))
     }
 
     /// `Area/Place` in ASCII, or `UTC`, or `GMT`. Foundation would take `GMT+5` and `PST`, too.
@@ -70,7 +98,12 @@ public struct ScheduleZone: Hashable, Sendable, CustomStringConvertible {
     public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 
     /// Seconds east of Greenwich.
-    func offset(at second: Int) -> Int { zone.secondsFromGMT(for: Instant.date(second)) }
+    func offset(at second: Int) -> Int {
+        switch source {
+        case .foundation(let zone): zone.secondsFromGMT(for: Instant.date(second))
+        case .rules(let rules): rules.offset(at: second)
+        }
+    }
 
     /// Less than the shortest time between two changes of any zone since 1970 (6.96 days: Recife, 2000),
     /// so that two changes never hide in one step by cancelling out.

@@ -122,7 +122,9 @@ import Testing
     }
 
     private static func python(_ arguments: [String]) async throws -> String {
-        let python = folder.appending(path: "../../../.tools/python/bin/python").standardizedFileURL
+        // Not by "..", whose resolution would follow the link out of the virtual environment.
+        let checkout = folder.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let python = checkout.appending(path: ".tools/python/bin/python")
         try #require(FileManager.default.isExecutableFile(atPath: python.path), "\(python.path) is missing; run `make tools`")
         let result = try await Subprocess.run(
             .path(FilePath(python.path)), arguments: Arguments([folder.appending(path: "golden.py").path] + arguments),

@@ -12,7 +12,7 @@ import Testing
         ("Africa/Casablanca", "2025-04-04T12:00:00Z", 4), ("Antarctica/Troll", "2025-03-28T12:00:00Z", 4),
         ("Antarctica/Troll", "2025-10-24T12:00:00Z", 4), ("America/St_Johns", "2006-10-27T12:00:00Z", 4),
         ("America/Santiago", "2024-09-06T12:00:00Z", 4), ("Asia/Kathmandu", "2024-02-27T12:00:00Z", 4),
-        ("Pacific/Kwajalein", "1993-08-19T12:00:00Z", 4),
+        ("Pacific/Kwajalein", "1993-08-19T12:00:00Z", 4), ("America/Recife", "2000-10-06T12:00:00Z", 10),
     ]
 
     @Test(arguments: stretches)

@@ -258,7 +258,10 @@ def cronsim_knows(kind, text):
 
 
 def others():
-    from cronsim import CronSim
+    try:
+        from cronsim import CronSim
+    except ImportError:
+        sys.exit("cronsim is missing; run `make tools`")
 
     compared, faults = 0, 0
     for name, day in CHANGES:

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FlowForgeBundle
 import FlowForgeDomain
 import FlowForgeProtocol
 import Foundation
@@ -34,6 +35,7 @@ struct SchedulePreview: AsyncParsableCommand {
 
     func run() async throws {
         let console = Console(global)
+        SystemZones.adopt()
         let schedule: Schedule
         do throws(ScheduleFault) {
             let cadence: Schedule.Cadence =
