@@ -9,6 +9,9 @@ extension OperatorClient {
         return try await value(call)
     }
 
+    /// How long what is finished is kept, and what would be removed now.
+    public func retention() async throws -> OperatorAPI.RetentionView { try await value(.get("/retention")) }
+
     /// Newest first.
     public func backups() async throws -> OperatorAPI.Page<OperatorAPI.BackupView> { try await value(.get("/backups")) }
 }

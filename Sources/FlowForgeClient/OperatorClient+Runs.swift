@@ -45,8 +45,11 @@ extension OperatorClient {
                 ], held: wait))
     }
 
-    public func lineageEvents(of run: ID<Run>) async throws -> [OpenLineage.RunEvent] {
-        try await value(.get("/runs/\(run)/lineage-events"))
+    /// OpenLineage events in the order in which they were stored.
+    public func lineageEvents(
+        of run: ID<Run>, after: String? = nil, limit: Int? = nil
+    ) async throws -> OperatorAPI.Page<OpenLineage.RunEvent> {
+        try await value(.get("/runs/\(run)/lineage-events", Self.page(after, limit)))
     }
 
     /// The query's `wait` in whole seconds, absent when nothing is to be waited for.

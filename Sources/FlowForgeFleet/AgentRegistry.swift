@@ -36,7 +36,8 @@ public struct AgentRegistry: Sendable {
                     .certificateExpired, "the certificate expired at \(notAfter.formatted(WireCoding.timeStyle))",
                     hint: "join again with a new token: `flowforge-agent join`; and compare the clocks")
             }
-            let row = try await store.certificate(serial: serial)
+            var row = try await store.certificate(serial: serial)
+            if row == nil { row = try await adopt(serial: serial, notAfter: notAfter, agent: agent, pool: pool) }
             guard let row, row.agent == agent, row.pool == pool else {
                 throw APIError(
                     .certificateUnknown, "this control plane did not issue certificate \(serial) to \(agent) in pool '\(pool)'",
@@ -52,6 +53,26 @@ public struct AgentRegistry: Sendable {
         } catch let error as APIError {
             await refusals.record(actor: .agent(agent), action: "agent.authorize", subject: serial, error: error)
             throw error
+        }
+    }
+
+    /// A certificate of our CA that is not in the books, of an agent that is: issued by this control plane
+    /// after the backup that it was restored from. Entered again, once and audited, so that a restore does
+    /// not cost every agent that has renewed since. `nil` for any other.
+    private func adopt(serial: String, notAfter: Date, agent: ID<Agent>, pool: String) async throws -> CertificateRow? {
+        guard try await store.read({ try $0.restorations.last() }) != nil else { return nil }
+        let lifetime = Double(settings.certificateLifetime.components.seconds) + 300
+        return try await store.write { session in
+            guard let restored = try session.restorations.last(), notAfter > restored.madeAt,
+                notAfter <= restored.restoredAt.addingTimeInterval(lifetime),
+                let row = try session.agents.find(agent), row.pool == pool, row.standing != .revoked
+            else { return nil }
+            if let known = try session.certificates.find(serial: serial) { return known }
+            try session.certificates.insert(serial: serial, agent: agent, notBefore: restored.madeAt, notAfter: notAfter)
+            try session.audit.append(
+                actor: .system("control-plane"), action: "agent.certificate.adopt", subject: agent.description,
+                detail: ["serial": .string(serial), "restoredFrom": .string(restored.backup)])
+            return try session.certificates.find(serial: serial)
         }
     }
 

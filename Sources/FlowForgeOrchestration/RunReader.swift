@@ -97,10 +97,20 @@ public struct RunReader: Sendable {
     }
 
     /// Every OpenLineage event of the run's attempts, in the order in which they arrived.
-    public func lineageEvents(_ id: ID<Run>) async throws -> [OpenLineage.RunEvent] {
-        try await store.read { session in
-            guard try session.runs.version(id) != nil else { throw APIError.noRun(id) }
-            return try session.lineage.events(run: id)
+    public func lineageEvents(
+        _ id: ID<Run>, after: String?, limit: Int
+    ) async throws -> OperatorAPI.Page<OpenLineage.RunEvent> {
+        let number = try after.map { text in
+            guard let number = Int64(text), number >= 0 else { throw APIError.cursor(text) }
+            return number
+        }
+        let limit = max(1, min(limit, Self.largestPage))
+        return try await store.read { session in
+            guard try session.runs.find(id) != nil else { throw APIError.noRun(id) }
+            let events = try session.lineage.events(run: id, after: number ?? 0, limit: limit + 1)
+            let shown = events.prefix(limit)
+            return OperatorAPI.Page(
+                items: shown.map(\.event), next: events.count > limit ? shown.last.map { String($0.number) } : nil)
         }
     }
 

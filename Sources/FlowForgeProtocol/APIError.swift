@@ -35,6 +35,8 @@ public struct ErrorCode: RawRepresentable, Hashable, Sendable, Codable, Expressi
     public static let requestTimeout: Self = "request_timeout"
     public static let busy: Self = "busy"
     public static let storageFull: Self = "storage_full"
+    /// The control plane's database is damaged.
+    public static let storageDamaged: Self = "storage_damaged"
     public static let shuttingDown: Self = "shutting_down"
     public static let internalError: Self = "internal_error"
 }

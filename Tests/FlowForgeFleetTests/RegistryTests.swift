@@ -52,6 +52,42 @@ import Testing
         }
     }
 
+    @Test func `certificates that were issued after the backup of a restored control plane are entered again`() async throws {
+        try await withFleet { fleet in
+            let known = try await fleet.join(try await fleet.token()).agent
+            let revoked = try await fleet.join(try await fleet.token()).agent
+            _ = try await fleet.registry.revoke(revoked, by: .system("test"))
+            let madeAt = fleet.clock.now
+            let copy = fleet.folder.appending(path: "copy.db").path
+            _ = try fleet.store.copy(to: copy)
+            fleet.clock.advance(3600)
+            let restoredAt = fleet.clock.now
+            var options = Store.Options()
+            options.now = { [clock = fleet.clock] in clock.now }
+            options.restoration = Restoration(backup: "b", madeAt: madeAt, restoredAt: restoredAt)
+            let store = try Store(path: copy, options: options)
+            let registry = AgentRegistry(
+                store: store, trustDomain: "test.flowforge", settings: FleetSettings(agentURL: ""),
+                refusals: RefusalTrail(store: store, logger: TestControlPlane.quietLogger()))
+            let day = 86_400.0
+            for _ in 0..<2 {
+                _ = try await registry.authorize(
+                    serial: "01", notAfter: madeAt + 1800 + day, agent: known, pool: "test")
+            }
+            #expect(try await store.read { try $0.audit.list(action: "agent.certificate.adopt", limit: 9).count } == 1)
+            for (serial, notAfter, agent, pool) in [
+                // It could have been issued after the restore, and was not.
+                ("02", restoredAt + day + 600, known, "test"), ("03", madeAt + 1800 + day, ID<Agent>.make(), "test"),
+                ("04", madeAt + 1800 + day, known, "other"), ("05", madeAt + 1800 + day, revoked, "test"),
+            ] {
+                await fleet.expectRefusal(.certificateUnknown) {
+                    try await registry.authorize(serial: serial, notAfter: notAfter, agent: agent, pool: pool)
+                }
+            }
+            try store.close()
+        }
+    }
+
     @Test func `a certificate does not speak for another pool or agent`() async throws {
         try await withFleet { fleet in
             let mine = try fleet.certificate(try await fleet.join(try await fleet.token()))

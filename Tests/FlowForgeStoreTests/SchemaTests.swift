@@ -58,6 +58,7 @@ import Testing
         ),
         ("log of a run", LogQueries.ofRunSQL, "log_chunk_by_run"),
         ("log of a task", LogQueries.ofTaskSQL, "log_chunk_by_task"),
+        ("runs to remove", RetentionQueries.removableSQL, "run_finished"),
         ("lineage of a column", LineageQueries.toColumnSQL, "lineage_edge_by_output"),
         ("lineage of a table", LineageQueries.toTableSQL, "lineage_edge_by_output"),
         ("lineage downstream", LineageQueries.fromSQL, "lineage_edge_by_input"),

@@ -125,6 +125,7 @@ private final class Clocks: Sendable {
             "published_at", "paused_at", "pushed_at", "reported_at", "revoked_at", "set_at", "stale_report_at", "started_at",
         ]
         let moved = Set(DeadlineQueries.columns.map { "\($0.table).\($0.column)" })
+        #expect(moved.count == DeadlineQueries.columns.count, "a column would be moved twice")
         let temporary = try TemporaryStore()
         let columns = try await temporary.store.read { session in
             try session.rows(

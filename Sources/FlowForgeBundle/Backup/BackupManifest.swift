@@ -67,6 +67,8 @@ public enum BackupLayout {
     /// In a data folder: what the control plane has to take note of at its next start.
     public static let restored = "restored.json"
     public static let lock = "lock"
+    /// In a data folder: where backups are made unless said otherwise.
+    public static let backups = "backups"
     /// In a data folder, with a time behind it: what a restore has replaced.
     public static let replacedPrefix = "replaced-"
 

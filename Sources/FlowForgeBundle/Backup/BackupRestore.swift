@@ -111,7 +111,7 @@ public struct BackupRestore: Sendable {
 
     /// Names in the folder that a restore puts aside.
     private func contents() throws -> Set<String> {
-        let own: Set = [BackupLayout.lock, BackupLayout.restoring, "lost+found"]
+        let own: Set = [BackupLayout.lock, BackupLayout.restoring, BackupLayout.backups, "lost+found"]
         return Set(try files.contentsOfDirectory(atPath: target.path))
             .filter { !own.contains($0) && !$0.hasPrefix(BackupLayout.replacedPrefix) }
     }

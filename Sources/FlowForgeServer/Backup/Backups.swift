@@ -15,7 +15,7 @@ final class Backups: Sendable {
     private let logger: Logger
     private let isBusy = Mutex(false)
     private let queue = DispatchQueue(label: "flowforge.backup", qos: .utility)
-    private var root: URL { settings.backupFolder ?? settings.dataFolder.appending(path: "backups") }
+    private var root: URL { settings.backupFolder ?? settings.dataFolder.appending(path: BackupLayout.backups) }
 
     init(store: Store, settings: ServerSettings, logger: Logger) {
         self.store = store

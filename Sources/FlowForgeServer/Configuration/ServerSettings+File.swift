@@ -26,17 +26,20 @@ extension ServerSettings {
     private static func read(_ data: Data, _ yaml: StrictYAML, folder: URL) -> ServerSettings? {
         guard let root = yaml.parse(data),
             let top = yaml.mapping(
-                root, keys: ["data_dir", "agent_api", "operator_api", "log", "certificates", "leases", "backup"],
+                root, keys: ["data_dir", "agent_api", "operator_api", "log", "certificates", "leases", "backup", "retention"],
                 of: "the configuration")
         else { return nil }
         func path(_ text: String) -> URL { URL(filePath: text, relativeTo: folder).absoluteURL.standardizedFileURL }
 
         var settings = ServerSettings(dataFolder: path(top.text("data_dir", required: true) ?? "."), agentURL: "")
-        if let agent = top.mapping("agent_api", keys: ["listen", "url"], required: true) {
+        if let agent = top.mapping("agent_api", keys: ["listen", "url", "max_connections"], required: true) {
+            settings.limits.agents = agent.integer("max_connections", in: 1...1_000_000).map { Int($0) } ?? settings.limits.agents
             settings.agentListen = address(agent) ?? settings.agentListen
             settings.agentURL = agentURL(agent) ?? ""
         }
-        if let operators = top.mapping("operator_api", keys: ["listen", "tls"]) {
+        if let operators = top.mapping("operator_api", keys: ["listen", "tls", "max_connections"]) {
+            settings.limits.operators =
+                operators.integer("max_connections", in: 1...1_000_000).map { Int($0) } ?? settings.limits.operators
             settings.operatorListen = address(operators) ?? settings.operatorListen
             if let tls = operators.mapping("tls", keys: ["certificate", "key"]),
                 let certificate = tls.text("certificate", required: true), let key = tls.text("key", required: true)
@@ -58,6 +61,12 @@ extension ServerSettings {
             if let seconds = leases.duration("start", in: 1...600) { settings.orchestration.startLease = .seconds(seconds) }
             // Agents that hold a lease poll three times while it lasts.
             if let seconds = leases.duration("held", in: 5...3600) { settings.orchestration.lease = .seconds(seconds) }
+        }
+        if let retention = top.mapping("retention", keys: ["runs", "logs", "lineage_events"]) {
+            let days = 86_400.0
+            settings.retention.runs = retention.duration("runs", in: days...36_500 * days).map { .seconds($0) }
+            settings.retention.logs = retention.duration("logs", in: 3600...36_500 * days).map { .seconds($0) }
+            settings.retention.lineageEvents = retention.duration("lineage_events", in: 3600...36_500 * days).map { .seconds($0) }
         }
         if let backup = top.mapping("backup", keys: ["folder", "sealing_key"]) {
             settings.backupFolder = backup.text("folder").map(path)

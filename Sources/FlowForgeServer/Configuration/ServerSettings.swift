@@ -33,6 +33,7 @@ public struct ServerSettings: Sendable {
     public var certificateCheck: Duration = .seconds(30)
     public var orchestration = OrchestrationSettings()
     public var limits = ConnectionLimits()
+    public var retention = RetentionSettings()
     /// Where backups are made; `backups` in the data folder if not said.
     public var backupFolder: URL?
     /// The file of the key under which backups carry the CA's private key.

@@ -53,11 +53,11 @@ public final class ControlPlane: Sendable {
         let refused = { @Sendable [handshakes] (refusal: HandshakeRefusal) in handshakes.add(refusal) }
         agentListener = Listener(
             name: "agent_api.listen", address: settings.agentListen, tls: certificates.agents,
-            trustDomain: authority.trustDomain, limits: settings.limits,
+            trustDomain: authority.trustDomain, limits: settings.limits, mostConnections: settings.limits.agents,
             responder: Self.agentRouter(services).buildResponder(), refused: refused, logger: logger)
         operatorListener = Listener(
             name: "operator_api.listen", address: settings.operatorListen, tls: certificates.operators,
-            trustDomain: authority.trustDomain, limits: settings.limits,
+            trustDomain: authority.trustDomain, limits: settings.limits, mostConnections: settings.limits.operators,
             responder: Self.operatorRouter(services).buildResponder(), refused: refused, logger: logger)
     }
 
@@ -88,6 +88,7 @@ public final class ControlPlane: Sendable {
             TriggerClock(
                 store: store, wakeUps: services.wakeUps, figures: services.triggerFigures, logger: logger),
             BackfillFeeder(store: store, wakeUps: services.wakeUps, logger: logger),
+            services.pruner,
             certificates,
             Together(services: [agentListener, operatorListener]),
             // Last, so that it is stopped first: held requests are answered before the listeners wait

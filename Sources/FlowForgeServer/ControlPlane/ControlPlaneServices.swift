@@ -37,6 +37,7 @@ final class ControlPlaneServices: Sendable {
     let reports: ReportIntake
     let catalog: CatalogReader
     let backups: Backups
+    let pruner: Pruner
     let requests = RequestFigures()
     let metrics: MetricsPage
     let startedAt: Date
@@ -78,16 +79,18 @@ final class ControlPlaneServices: Sendable {
             settings: orchestration, logger: logger)
         catalog = CatalogReader(store: store)
         backups = Backups(store: store, settings: settings, logger: logger)
+        let pruner = Pruner(store: store, settings: settings.retention, logger: logger)
+        self.pruner = pruner
         metrics = MetricsPage(
-            store: store, wakeUps: wakeUps, requests: requests, triggers: triggerFigures, presence: fleet.presence)
+            store: store, wakeUps: wakeUps, requests: requests, triggers: triggerFigures, presence: fleet.presence,
+            removed: { pruner.removed })
     }
 
     var operatorServices: OperatorServices {
         OperatorServices(
             principals: principals, audit: audit, environments: environments, deployments: deployments, registry: bundles,
             starter: runs, runs: runReader, flows: flows, limits: limits, triggers: triggers, webhooks: webhooks,
-            backfills: backfills, catalog: catalog,
-            joinTokens: joinTokens, agents: agents, backups: backups)
+            backfills: backfills, catalog: catalog, joinTokens: joinTokens, agents: agents, backups: backups, pruner: pruner)
     }
 
     var isDraining: Bool { draining.load(ordering: .relaxed) }

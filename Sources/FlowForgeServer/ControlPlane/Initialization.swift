@@ -142,6 +142,18 @@ public struct Initialization: Sendable {
               start: 15s        # an agent has this long to confirm that a task runs
               held: 1m          # renewed by each poll
 
+            # How long what is finished is kept; what is not named here is kept for ever, as the audit trail always is.
+            retention:
+              runs: 365d
+              logs: 30d
+              lineage_events: 90d
+
+            # Where `flowforge admin backup` writes, and the key under which backups carry the CA's private key
+            # (openssl rand -hex 32); without one, keep a copy of ca.key elsewhere.
+            # backup:
+            #   folder: /backup/flowforge
+            #   sealing_key: backup.key
+
             """
     }
 

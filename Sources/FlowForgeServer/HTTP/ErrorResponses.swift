@@ -1,4 +1,5 @@
 internal import FlowForgeProtocol
+internal import FlowForgeStore
 internal import Foundation
 internal import Hummingbird
 internal import Logging
@@ -30,6 +31,9 @@ struct ErrorResponses<Context: RequestContext>: RouterMiddleware {
     }
 
     private func refusal(for error: any Error, to request: Request, _ context: Context) -> APIError {
+        if case StoreError.corrupt(let what) = error {
+            context.logger.critical("the database is damaged; restore a backup", metadata: ["what": "\(what)"])
+        }
         if let refusal = ErrorStatus.refusal(for: error) { return refusal }
         context.logger.error(
             "request failed", metadata: ["method": "\(request.method)", "path": "\(request.uri.path)", "error": "\(error)"])

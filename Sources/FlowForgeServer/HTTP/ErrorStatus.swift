@@ -45,7 +45,11 @@ enum ErrorStatus {
         case .full: APIError(.storageFull, "the control plane's disk is full", hint: "free space on its data folder's disk")
         case .closed: APIError(.shuttingDown, "the control plane is shutting down", hint: "try again in a few seconds")
         case .conflict(let what): APIError(.conflict, what, hint: "look at the present state and try again")
-        case .corrupt, .newerDatabase, .failed: nil
+        case .corrupt:
+            APIError(
+                .storageDamaged, "the control plane's database is damaged; its log says where",
+                hint: "stop it and restore a backup: docs/operations.md, When the database is damaged")
+        case .newerDatabase, .failed: nil
         }
     }
 

@@ -16,7 +16,13 @@ enum HealthRoutes {
                 return Response.plain("ready\n")
             } catch {
                 context.logger.error("not ready", metadata: ["error": "\(error)"])
-                return Response.plain("the database does not take writes\n", status: .serviceUnavailable)
+                let text =
+                    switch error {
+                    case StoreError.full: "the disk of the database is full: free space under the data folder\n"
+                    case StoreError.corrupt: "the database is damaged: restore a backup\n"
+                    default: "the database does not take writes\n"
+                    }
+                return Response.plain(text, status: .serviceUnavailable)
             }
         }
     }

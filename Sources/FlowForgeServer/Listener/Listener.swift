@@ -15,6 +15,7 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
     let tls: ServerTLS
     let trustDomain: String
     let limits: ConnectionLimits
+    let mostConnections: Int
     let responder: Responder
     let refused: @Sendable (HandshakeRefusal) -> Void
     let port = BoundPort()
@@ -32,7 +33,9 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
                     http: HTTP1Channel(responder: responder, configuration: http), tls: tls, trustDomain: trustDomain,
                     limits: limits, refused: refused)
             },
-            configuration: ApplicationConfiguration(address: .hostname(address.host, port: address.port), serverName: nil),
+            configuration: ApplicationConfiguration(
+                address: .hostname(address.host, port: address.port), serverName: nil, backlog: 4096,
+                availableConnectionsDelegate: MaximumAvailableConnections(mostConnections)),
             onServerRunning: { channel in port.settle(.success(channel.localAddress?.port ?? address.port)) },
             logger: logger)
         do {
@@ -86,6 +89,9 @@ public struct ConnectionLimits: Sendable {
     public var body: Duration = .seconds(30)
     /// Bytes of a request's head.
     public var headerBytes = 32 << 10
+    /// Open connections of each listener; more wait in the kernel's queue until one closes.
+    public var agents = 20_000
+    public var operators = 2_000
 
     public init() {}
 }

@@ -15,12 +15,15 @@ struct MetricsPage: Sendable {
     var triggers: TriggerFigures
     /// See `FleetSettings`.
     var presence: Duration
+    /// Rows that retention removed, by what they were.
+    var removed: @Sendable () -> [String: Int]
 
     private struct Figures: Sendable {
         var now: Date
         var runs: [RunState: Int]
         var tasks: [TaskState: Int]
         var attempts: [AttemptState: Int]
+        var removedAttempts: [AttemptState: Int]
         var agents: [AgentState: Int]
         var ready: [FigureQueries.ReadyTasks]
         var ticks: [TickCount]
@@ -32,6 +35,7 @@ struct MetricsPage: Sendable {
             let all = session.figures
             return Figures(
                 now: session.now, runs: try all.runs(), tasks: try all.tasks(), attempts: try all.attempts(),
+                removedAttempts: try all.removedAttempts(),
                 agents: try all.agents(presence: presence), ready: try all.readyTasks(),
                 ticks: try session.ticks.counts())
         }
@@ -43,7 +47,10 @@ struct MetricsPage: Sendable {
         page.add(.gauge, "flowforge_tasks", "Tasks of all runs by state.", Self.samples(figures.tasks))
         page.add(
             .counter, "flowforge_attempts_finished_total", "Attempts that ended, by outcome (lost: the lease lapsed).",
-            Self.samples(figures.attempts) { $0.isFinal })
+            Self.samples(figures.attempts.merging(figures.removedAttempts, uniquingKeysWith: +)) { $0.isFinal })
+        page.add(
+            .counter, "flowforge_retention_removed_rows_total", "Rows that the retention settings removed, by what they were.",
+            ["runs", "logs", "lineage_events"].map { .init(Double(removed()[$0] ?? 0), ["what": $0]) })
         page.add(.gauge, "flowforge_agents", "Agents by state.", Self.samples(figures.agents))
         addReady(figures, to: &page)
         page.add(

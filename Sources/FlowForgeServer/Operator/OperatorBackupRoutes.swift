@@ -1,5 +1,6 @@
 import FlowForgeDomain
 import FlowForgeGovernance
+import FlowForgeOrchestration
 import FlowForgeProtocol
 import Hummingbird
 
@@ -10,5 +11,12 @@ extension OperatorRoutes {
             return try .json(try await backups.list())
         }
         post("backups", .owner) { _, _, caller in try .created(true, try await backups.make(by: caller.actor)) }
+    }
+
+    func addRetention(_ pruner: Pruner) {
+        get("retention", .operator_) { request, _, _ in
+            _ = try OperatorQuery(request)
+            return try .json(try await pruner.due())
+        }
     }
 }

@@ -31,6 +31,7 @@ struct OperatorRoutes {
         routes.addJoinTokens(services.joinTokens)
         routes.addAgents(services.agents)
         routes.addBackups(services.backups)
+        routes.addRetention(services.pruner)
     }
 
     func get(_ path: RouterPath, _ role: Role = .viewer, use handler: @escaping Handler) {

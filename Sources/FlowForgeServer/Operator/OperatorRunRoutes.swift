@@ -42,8 +42,9 @@ extension OperatorRoutes {
                 })
         }
         get("runs/:run/lineage-events") { request, context, _ in
-            _ = try OperatorQuery(request)
-            return try .json(try await runs.lineageEvents(try context.id("run", of: Run.self)))
+            let page = try OperatorQuery(request, allowing: ["after", "limit"]).page()
+            return try .json(
+                try await runs.lineageEvents(try context.id("run", of: Run.self), after: page.after, limit: page.limit))
         }
     }
 }

@@ -22,12 +22,13 @@ public struct OperatorServices: Sendable {
     public var joinTokens: JoinTokens
     public var agents: AgentRegistry
     var backups: Backups
+    var pruner: Pruner
 
     init(
         principals: Principals, audit: AuditTrail, environments: Environments, deployments: Deployments,
         registry: BundleRegistry, starter: RunStarter, runs: RunReader, flows: Flows, limits: Limits,
         triggers: Triggers, webhooks: Webhooks, backfills: Backfills, catalog: CatalogReader, joinTokens: JoinTokens,
-        agents: AgentRegistry, backups: Backups
+        agents: AgentRegistry, backups: Backups, pruner: Pruner
     ) {
         self.principals = principals
         self.audit = audit
@@ -45,5 +46,6 @@ public struct OperatorServices: Sendable {
         self.joinTokens = joinTokens
         self.agents = agents
         self.backups = backups
+        self.pruner = pruner
     }
 }

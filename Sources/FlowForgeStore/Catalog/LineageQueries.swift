@@ -15,10 +15,14 @@ public struct LineageQueries {
             [run.description, attempt.description, event.eventType.rawValue, try jsonText(event)])
     }
 
-    /// In the order in which they were stored.
-    public func events(run: ID<Run>) throws -> [OpenLineage.RunEvent] {
-        try session.rows("SELECT body FROM lineage_event WHERE run = ? ORDER BY number", [run.description])
-            .map { try $0.json(OpenLineage.RunEvent.self, "body") }
+    /// Those numbered above `after`, in the order in which they were stored.
+    public func events(
+        run: ID<Run>, after: Int64, limit: Int
+    ) throws -> [(number: Int64, event: OpenLineage.RunEvent)] {
+        try session.rows(
+            "SELECT number, body FROM lineage_event WHERE run = ? AND number > ? ORDER BY number LIMIT ?",
+            [run.description, after, limit]
+        ).map { ($0["number"], try $0.json(OpenLineage.RunEvent.self, "body")) }
     }
 
     public func newestComplete(of attempt: ID<Attempt>) throws -> OpenLineage.RunEvent? {

@@ -17,8 +17,6 @@ struct DeadlineQueries {
     static let columns: [(table: String, column: String, condition: String)] = [
         ("task", "ready_at", "state = 'ready'"),
         ("attempt", "lease_until", "lease_until IS NOT NULL"),
-        ("attempt", "deadline_at", "lease_until IS NOT NULL AND deadline_at IS NOT NULL"),
-        ("run", "deadline_at", "deadline_at IS NOT NULL AND finished_at IS NULL"),
         ("attempt", "cancellation_told_at", "lease_until IS NOT NULL AND cancellation_told_at IS NOT NULL"),
         ("attempt", "deadline_at", "lease_until IS NOT NULL"),
         ("run", "deadline_at", "deadline_at IS NOT NULL AND finished_at IS NULL"),

@@ -77,6 +77,8 @@ public final class Store: Sendable {
     private let queue = Mutex(Queue())
     let certificateCache = CertificateCache()
     private let watch: Mutex<WallClockWatch>
+    /// What was found damaged since the store was opened: it does not heal by itself.
+    private let damaged = Mutex<StoreError?>(nil)
 
     /// Opens the database at `path`, making it if it is not there, and brings its schema up to date.
     /// Throws ``StoreError/newerDatabase`` for one that a newer FlowForge has written.
@@ -112,7 +114,7 @@ public final class Store: Sendable {
         do {
             return try await pool.read { db in try body(Session(db: db, now: now)) }
         } catch {
-            throw StoreError.mapping(error)
+            throw noted(error)
         }
     }
 
@@ -128,13 +130,24 @@ public final class Store: Sendable {
                 },
                 finish: { error in
                     if let error {
-                        continuation.resume(throwing: StoreError.mapping(error))
+                        continuation.resume(throwing: self.noted(error))
                     } else if let value = result.withLock({ $0 }) {
                         continuation.resume(returning: value)
                     }
                 })
             enqueue(pending)
         }
+    }
+
+    private func noted(_ error: any Error) -> any Error {
+        let error = StoreError.mapping(error)
+        if case let error as StoreError = error, case .corrupt = error { damaged.withLock { $0 = $0 ?? error } }
+        return error
+    }
+
+    /// Throws ``StoreError/corrupt(_:)`` once any operation has found the database damaged.
+    func requireSound() throws {
+        if let error = damaged.withLock({ $0 }) { throw error }
     }
 
     private func enqueue(_ pending: PendingWrite) {
@@ -236,6 +249,14 @@ public final class Store: Sendable {
     /// Lets the writes that wait finish, refuses new ones, and closes the files.
     public func close() throws {
         queue.withLock { $0.isClosed = true }
+        do {
+            // What is in the log goes into the database, so that a stopped one is one file.
+            _ = try pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+        } catch let error as DatabaseError where [.SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_FULL].contains(error.resultCode) {
+            // Another process reads, or the disk is full: the log stays beside it, complete.
+        } catch {
+            throw StoreError.mapping(error)
+        }
         do { try pool.close() } catch { throw StoreError.mapping(error) }
     }
 

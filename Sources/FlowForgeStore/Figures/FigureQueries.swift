@@ -14,6 +14,12 @@ public struct FigureQueries {
 
     public func attempts() throws -> [AttemptState: Int] { try counts("attempt") }
 
+    /// Those that retention removed, by the state they had.
+    public func removedAttempts() throws -> [AttemptState: Int] {
+        let rows = try Row.fetchAll(session.db, sql: "SELECT state, count FROM removed_count")
+        return Dictionary(rows.map { (AttemptState(rawValue: $0["state"]) ?? .unknown, $0["count"]) }, uniquingKeysWith: +)
+    }
+
     /// An active agent is online when its last poll is younger than `presence`.
     public func agents(presence: Duration) throws -> [AgentState: Int] {
         let since = session.now.addingTimeInterval(-Double(presence.components.seconds)).milliseconds

@@ -136,9 +136,14 @@ public struct HistoryQueries {
         Rule(
             name: "a publication is the newest of versions without gaps",
             broken: """
-                SELECT environment || ' ' || asset || ' has versions ' || min(version) || ' to ' || max(version) || ', '
-                    || count(*) || ' of them' AS what
-                FROM snapshot GROUP BY environment, asset HAVING count(*) <> max(version) OR min(version) <> 1
+                SELECT environment || ' ' || asset || ' goes from version ' || before || ' to ' || version AS what
+                FROM (SELECT environment, asset, version,
+                    lag(version, 1, 0) OVER (PARTITION BY environment, asset ORDER BY version) AS before FROM snapshot)
+                WHERE version <> before + 1
+                    -- Retention removes old ones, and a restoration goes on above its floor.
+                    AND NOT EXISTS (SELECT 1 FROM removed_count)
+                    AND NOT EXISTS (
+                        SELECT 1 FROM restoration r WHERE before <= r.version_floor AND version > r.version_floor)
                 UNION ALL
                 SELECT p.environment || ' ' || p.asset || ' is published as ' || p.version || ', the newest snapshot is '
                     || coalesce(max(s.version), 0)

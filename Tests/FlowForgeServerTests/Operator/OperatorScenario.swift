@@ -89,6 +89,8 @@ final class OperatorScenario {
         try await post("makeBackup", "/backups")
         try await get("listBackups", "/backups")
         try await get("listBackups", "/backups?x=1")
+        try await get("getRetention", "/retention")
+        try await get("getRetention", "/retention?x=1")
     }
 
     private func release() async throws -> PackedBundle {
@@ -249,7 +251,8 @@ final class OperatorScenario {
         try await get("getRun", "/runs/\(ID<Run>.make())")
         try await get("getRunLogs", "/runs/\(run)/logs?task=load&limit=10")
         try await get("getRunLogs", "/runs/\(run)/logs?after=nonsense")
-        try await get("getRunLineageEvents", "/runs/\(run)/lineage-events")
+        try await get("getRunLineageEvents", "/runs/\(run)/lineage-events?limit=1")
+        try await get("getRunLineageEvents", "/runs/\(run)/lineage-events?after=x")
         try await post("cancelRun", "/runs/\(ID<Run>.make())/cancel")
         try await get("listAssets", "/assets?environment=dev")
         try await get("listAssets", "/assets")

@@ -6,8 +6,8 @@ import Foundation
 
 struct AdminCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "admin", abstract: "Back up the control plane, check a backup, restore one.",
-        subcommands: [AdminBackup.self, AdminBackups.self, AdminCheck.self, AdminRestore.self])
+        commandName: "admin", abstract: "Back up the control plane, check a backup, restore one; what is kept how long.",
+        subcommands: [AdminBackup.self, AdminBackups.self, AdminCheck.self, AdminRestore.self, AdminRetention.self])
 }
 
 struct AdminBackup: RemoteCommand {
@@ -56,6 +56,30 @@ struct AdminBackups: RemoteCommand {
                         $0.hasSealedKey ? "sealed" : "elsewhere", "\($0.warnings.count)", $0.folder,
                     ]
                 })
+        }
+    }
+}
+
+struct AdminRetention: RemoteCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retention", abstract: "Show how long what is finished is kept, and what would be removed now.",
+        discussion: """
+            The settings are in the control plane's configuration (retention.runs, .logs, .lineage_events). The \
+            audit trail is kept for ever.
+
+              flowforge admin retention
+            """)
+    @OptionGroup var global: GlobalOptions
+
+    func run(_ remote: Remote) async throws {
+        let view = try await remote.client.retention()
+        try remote.show(view) { style, width in
+            Table(
+                [.init("WHAT"), .init("KEPT"), .init("RUNS DUE", right: true)],
+                rows: [("runs", view.runs), ("logs", view.logs), ("lineage events", view.lineageEvents)].map { what, rule in
+                    [what, rule.map { Figures.duration(seconds: $0.seconds) } ?? "for ever", rule.map { "\($0.dueRuns)" } ?? "-"]
+                }
+            ).render(style, width: width)
         }
     }
 }

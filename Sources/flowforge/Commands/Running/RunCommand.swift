@@ -7,7 +7,9 @@ struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Runs of flows: start, watch, read logs, cancel, run again.",
         discussion: "A run is named by its id, the unique beginning of it, or `latest`.",
-        subcommands: [RunStart.self, RunList.self, RunShow.self, RunLogs.self, RunWatch.self, RunCancel.self, RunRerun.self])
+        subcommands: [
+            RunStart.self, RunList.self, RunShow.self, RunLogs.self, RunEvents.self, RunWatch.self, RunCancel.self, RunRerun.self,
+        ])
 }
 
 struct RunStart: RemoteCommand {

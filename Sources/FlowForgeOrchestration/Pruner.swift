@@ -1,0 +1,103 @@
+public import FlowForgeProtocol
+public import FlowForgeStore
+internal import Foundation
+public import Logging
+public import ServiceLifecycle
+internal import Synchronization
+
+/// Removes what is older than the retention settings say, in small transactions beside those of others.
+public final class Pruner: Service {
+    private let store: Store
+    private let settings: RetentionSettings
+    private let clock: any Clock<Duration>
+    private let logger: Logger
+    private let counts = Mutex<[String: Int]>([:])
+
+    public init(
+        store: Store, settings: RetentionSettings, clock: any Clock<Duration> = ContinuousClock(), logger: Logger
+    ) {
+        self.store = store
+        self.settings = settings
+        self.clock = clock
+        self.logger = logger
+    }
+
+    /// Rows removed since the start: `runs` (with all that belongs to them), `logs`, `lineage_events`.
+    public var removed: [String: Int] { counts.withLock { $0 } }
+
+    /// Sweeps each ``RetentionSettings/period``, until graceful shutdown or cancellation. A sweep that
+    /// fails is logged and made up for by the next.
+    public func run() async throws {
+        guard settings.isOn else {
+            try? await gracefulShutdown()
+            return
+        }
+        await cancelWhenGracefulShutdown { [self] in
+            while true {
+                do { try await clock.sleep(for: min(settings.period, .seconds(60))) } catch { return }
+                do { try await sweep() } catch is CancellationError { return } catch {
+                    logger.error("old rows could not be removed", metadata: ["error": "\(error)"])
+                }
+                do { try await clock.sleep(for: settings.period) } catch { return }
+            }
+        }
+    }
+
+    func sweep() async throws {
+        try await sweep("logs", settings.logs) { try $0.retention.remove(.logs, before: $1, limit: $2) }
+        try await sweep("lineage_events", settings.lineageEvents) {
+            try $0.retention.remove(.lineageEvents, before: $1, limit: $2)
+        }
+        guard let cutoff = cutoff(settings.runs) else { return }
+        var place: RetentionQueries.RunPlace?
+        while true {
+            let after = place
+            let runs = try await store.read { try $0.retention.runs(before: cutoff, after: after, limit: 50) }
+            guard let last = runs.last else { return }
+            for run in runs {
+                do {
+                    try await sweep("runs", settings.runs) { try $0.retention.remove(run, before: $1, limit: $2) }
+                } catch StoreError.conflict(let what) {
+                    // Something refers to it that this build does not know of; better kept than forced.
+                    logger.notice("an old run is kept", metadata: ["run": "\(run.run)", "reason": "\(what)"])
+                }
+            }
+            place = last
+        }
+    }
+
+    private func sweep(
+        _ what: String, _ age: Duration?,
+        _ remove: @escaping @Sendable (Session, _ cutoff: Date, _ limit: Int) throws -> RetentionQueries.Removed
+    ) async throws {
+        guard let cutoff = cutoff(age) else { return }
+        let batch = settings.batch
+        var total = 0
+        while true {
+            try Task.checkCancellation()
+            let removed = try await store.write { try remove($0, cutoff, batch) }
+            counts.withLock { $0[what, default: 0] += removed.rows }
+            total += removed.rows
+            guard removed.isMore else { break }
+            try await clock.sleep(for: settings.pause)
+        }
+        if total > 0 { logger.debug("old rows removed", metadata: ["what": "\(what)", "rows": "\(total)"]) }
+    }
+
+    private func cutoff(_ age: Duration?) -> Date? { age.map { store.now().addingTimeInterval(-$0.seconds) } }
+
+    /// What the next sweep would remove.
+    public func due() async throws -> OperatorAPI.RetentionView {
+        let (runs, logs, events) = (cutoff(settings.runs), cutoff(settings.logs), cutoff(settings.lineageEvents))
+        let settings = settings
+        return try await store.read { session in
+            let retention = session.retention
+            return OperatorAPI.RetentionView(
+                runs: try runs.map { .init(seconds: settings.runs!.seconds, dueRuns: try retention.dueRuns(before: $0)) },
+                logs: try logs.map { .init(seconds: settings.logs!.seconds, dueRuns: try retention.due(.logs, before: $0)) },
+                lineageEvents: try events.map {
+                    .init(seconds: settings.lineageEvents!.seconds, dueRuns: try retention.due(.lineageEvents, before: $0))
+                })
+        }
+    }
+}

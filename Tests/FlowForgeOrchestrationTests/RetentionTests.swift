@@ -1,0 +1,106 @@
+import FlowForgeCatalog
+import FlowForgeDomain
+import FlowForgeProtocol
+import FlowForgeStore
+import Foundation
+import Logging
+import Testing
+
+@testable import FlowForgeOrchestration
+
+@Suite(.timeLimit(.minutes(1))) struct RetentionTests {
+    private let day = 86_400.0
+
+    private func pruner(_ plane: ControlPlane, _ change: (inout RetentionSettings) -> Void) -> Pruner {
+        var settings = RetentionSettings()
+        settings.batch = 3
+        settings.pause = .zero
+        change(&settings)
+        return Pruner(store: plane.store, settings: settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// A run of one task with ten log chunks and an event.
+    private func finished(_ plane: ControlPlane, _ agent: TestAgent, output: String? = nil) async throws -> ID<Run> {
+        let run = try await plane.start().id
+        let work = try await agent.take()
+        try await agent.report(.started(.init(pid: 1)), of: work)
+        for offset in 0..<10 {
+            let line = LogLine(at: plane.time.now, stream: .stdout, text: "line")
+            try await agent.report(.log(.init(offset: Int64(offset), lines: [line])), of: work)
+        }
+        try await agent.report(.finished(agent.success(output)), of: work)
+        return run
+    }
+
+    private func logLines(_ plane: ControlPlane, _ run: ID<Run>) async throws -> Int {
+        try await plane.reader.logs(run, task: nil, after: nil, limit: 100, waiting: .zero).lines.count
+    }
+
+    private func ids(_ plane: ControlPlane) async throws -> Set<ID<Run>> {
+        Set(try await plane.reader.list(environment: nil, state: nil, after: nil, limit: 500).items.map(\.id))
+    }
+
+    @Test func `old logs go, younger ones and those of runs that go on stay`() async throws {
+        let plane = try await ControlPlane([task("one", output: nil)])
+        let agent = try await plane.agent()
+        let old = try await finished(plane, agent)
+        let active = try await plane.start().id
+        let work = try await agent.take()
+        try await agent.report(.started(.init(pid: 1)), of: work)
+        try await agent.report(
+            .log(.init(offset: 0, lines: [LogLine(at: plane.time.now, stream: .stdout, text: "line")])), of: work)
+        plane.time.advance(10 * day)
+        _ = try await agent.poll(free: 0, leases: [work])
+        let young = try await finished(plane, try await plane.agent("b"))
+        let pruner = pruner(plane) { $0.logs = .seconds(5 * 86_400) }
+        #expect(try await pruner.due().logs?.dueRuns == 1)
+        try await pruner.sweep()
+        var lines: [Int] = []
+        for run in [old, young, active] { lines.append(try await logLines(plane, run)) }
+        #expect(lines == [0, 10, 1])
+        #expect(pruner.removed == ["logs": 10])
+        #expect(try await pruner.due().logs?.dueRuns == 0)
+        #expect(try await ids(plane) == [old, active, young], "runs are kept for ever unless said otherwise")
+        // What was old by then is found by the next sweep; what was swept is not walked over again.
+        plane.time.advance(10 * day)
+        try await pruner.sweep()
+        #expect(try await logLines(plane, young) == 0)
+        #expect(pruner.removed == ["logs": 20])
+    }
+
+    @Test func `old runs go with all that is theirs, in small pieces, and counters do not go back`() async throws {
+        let plane = try await ControlPlane([task("one", output: nil)])
+        let agent = try await plane.agent()
+        let old = [try await finished(plane, agent), try await finished(plane, agent)]
+        plane.time.advance(10 * day)
+        let young = try await finished(plane, agent)
+        let before = try await plane.store.read { try ($0.figures.attempts(), $0.figures.removedAttempts()) }
+        #expect(before.0[.succeeded] == 3 && before.1.isEmpty)
+        let pruner = pruner(plane) { $0.runs = .seconds(5 * 86_400) }
+        #expect(try await pruner.due().runs?.dueRuns == 2)
+        try await pruner.sweep()
+        #expect(try await ids(plane) == [young])
+        for run in old { await #expect(throws: APIError.self) { try await plane.run(run) } }
+        let after = try await plane.store.read { try ($0.figures.attempts(), $0.figures.removedAttempts(), $0.figures.runs()) }
+        #expect(after.0[.succeeded] == 1 && after.1 == [.succeeded: 2] && after.2[.succeeded] == 1)
+        #expect(try await plane.store.read { try $0.history.violations() }.isEmpty)
+        #expect(try await plane.audited("run.finish").count == 3, "the audit trail is kept")
+    }
+
+    @Test func `the run that made what is current stays as long as it is`() async throws {
+        let plane = try await ControlPlane([task("one", output: "bronze.one")])
+        let agent = try await plane.agent()
+        let first = try await finished(plane, agent, output: "bronze.one")
+        plane.time.advance(10 * day)
+        let pruner = pruner(plane) { $0.runs = .seconds(5 * 86_400) }
+        try await pruner.sweep()
+        #expect(try await ids(plane) == [first])
+        let asset = try #require(AssetName("bronze.one"))
+        #expect(try await plane.catalog.asset(asset, environment: ControlPlane.environment).run == first)
+        let second = try await finished(plane, agent, output: "bronze.one")
+        try await pruner.sweep()
+        #expect(try await ids(plane) == [second])
+        let view = try await plane.catalog.asset(asset, environment: ControlPlane.environment)
+        #expect(view.snapshot.version == 2 && view.history?.count == 1)
+    }
+}
