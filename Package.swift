@@ -183,7 +183,10 @@ let package = Package(
         tests(
             "Suites",
             needs: ["FlowForgeTestSupport", "FlowForgeClient", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
-            uses: [subprocess, system], scripts: ["01-medallion/verify_nyc.py", "02-privacy/recorder.py"]),
+            uses: [subprocess, system],
+            scripts: [
+                "01-medallion/verify_nyc.py", "02-privacy/recorder.py", "05-control-plane/disk.c", "05-control-plane/disk.py",
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )
