@@ -179,6 +179,12 @@ let package = Package(
             "FlowForgeClientTests",
             needs: ["FlowForgeClient", "flowforge", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [asn1, crypto, nioCore, nioHTTP1, nioPosix, nioSSL, parser, subprocess, system, x509]),
+        tests(
+            "Simulation",
+            needs: [
+                "FlowForgeOrchestration", "FlowForgeAgentCore", "FlowForgeCatalog", "FlowForgeStore", "FlowForgeBundle",
+                "FlowForgeDomain", "FlowForgeProtocol", "FlowForgeTestSupport",
+            ], uses: [logging, .product(name: "GRDB", package: "GRDB.swift")]),
         tests("ArchitectureTests", needs: []),
         tests(
             "Suites",

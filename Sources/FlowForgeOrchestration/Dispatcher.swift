@@ -10,6 +10,8 @@ public struct Dispatcher: Sendable {
     private let wakeUps: WakeUps
     private let settings: OrchestrationSettings
     private let logger: Logger
+    /// The same clock as the wake-ups'.
+    private let now: @Sendable () -> ContinuousClock.Instant
 
     /// The most tasks that one answer assigns, whatever the agent asks.
     static let mostAssignments = 64
@@ -19,12 +21,14 @@ public struct Dispatcher: Sendable {
     static let longestText = 1024
 
     public init(
-        store: Store, wakeUps: WakeUps, settings: OrchestrationSettings = OrchestrationSettings(), logger: Logger
+        store: Store, wakeUps: WakeUps, settings: OrchestrationSettings = OrchestrationSettings(), logger: Logger,
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         self.store = store
         self.wakeUps = wakeUps
         self.settings = settings
         self.logger = logger
+        self.now = now
     }
 
     /// Answers at once when there is something to say; otherwise holds the poll up to `waitSeconds`
@@ -35,8 +39,7 @@ public struct Dispatcher: Sendable {
     /// answer got lost comes back when its short first lease lapses.
     public func poll(_ request: AgentAPI.PollRequest, from agent: AgentIdentity) async throws -> AgentAPI.PollResponse {
         let request = try checked(request)
-        let clock = ContinuousClock()
-        let end = clock.now.advanced(by: .seconds(request.waitSeconds))
+        let end = now().advanced(by: .seconds(request.waitSeconds))
         let engines = request.offer?.engines ?? (request.freeSlots > 0 ? request.engines.map(\.name) : [])
         let ticket = wakeUps.ticket(.poll(agent: agent.id, pool: agent.pool, engines: Set(engines)))
         defer { ticket.close() }
@@ -53,7 +56,7 @@ public struct Dispatcher: Sendable {
             answer.response.renewed = renewed ?? []
             ticket.looked(free: answer.free, had: answer.hadRoom)
             log(answer.response, agent)
-            let left = clock.now.duration(to: end)
+            let left = now().duration(to: end)
             if answer.isNews || mustAnswer || left <= .zero { return answer.response }
             let wait = answer.response.cancellations.isEmpty ? left : min(left, settings.cancellationRepeat)
             switch await ticket.wait(upTo: wait) {

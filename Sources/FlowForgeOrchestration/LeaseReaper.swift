@@ -35,7 +35,7 @@ public struct LeaseReaper: Service {
         await cancelWhenGracefulShutdown { await sweepUntilCancelled() }
     }
 
-    private func sweepUntilCancelled() async {
+    func sweepUntilCancelled() async {
         // While the control plane was down nobody could renew: agents get time to poll or to report
         // before their work is given to others.
         var grace = settings.recoveryGrace

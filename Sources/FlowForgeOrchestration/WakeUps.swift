@@ -46,12 +46,42 @@ public final class WakeUps: Sendable {
         var free = 0
     }
 
+    /// Waiters in the order in which they came: who gets a task depends on that, and not on hashing.
+    fileprivate struct Line: Sequence {
+        private var ids: [UInt64] = []
+        var isEmpty: Bool { ids.isEmpty }
+
+        /// Mostly at the end, since ids grow.
+        mutating func insert(_ id: UInt64) {
+            let place = place(of: id)
+            if place == ids.count || ids[place] != id { ids.insert(id, at: place) }
+        }
+
+        mutating func remove(_ id: UInt64) {
+            let place = place(of: id)
+            if place < ids.count, ids[place] == id { ids.remove(at: place) }
+        }
+
+        /// Where it is, or belongs.
+        private func place(of id: UInt64) -> Int {
+            if ids.last.map({ $0 < id }) ?? true { return ids.count }
+            var (low, high) = (0, ids.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if ids[middle] < id { low = middle + 1 } else { high = middle }
+            }
+            return low
+        }
+
+        func makeIterator() -> IndexingIterator<[UInt64]> { ids.makeIterator() }
+    }
+
     /// The polls of a pool that a ready task concerns.
     fileprivate struct PoolWaiters {
         /// Just now asking the database.
-        var looking: Set<UInt64> = []
+        var looking = Line()
         /// Parked, and their agents have room.
-        var takers: Set<UInt64> = []
+        var takers = Line()
         var isEmpty: Bool { looking.isEmpty && takers.isEmpty }
     }
 
@@ -59,8 +89,8 @@ public final class WakeUps: Sendable {
         var last: UInt64 = 0
         var waiters: [UInt64: Waiter] = [:]
         var byPool: [String: PoolWaiters] = [:]
-        var byAgent: [ID<Agent>: Set<UInt64>] = [:]
-        var byTopic: [Topic: Set<UInt64>] = [:]
+        var byAgent: [ID<Agent>: Line] = [:]
+        var byTopic: [Topic: Line] = [:]
         var isDraining = false
     }
 
@@ -73,7 +103,7 @@ public final class WakeUps: Sendable {
     public func drain() {
         resume { state in
             state.isDraining = true
-            return state.waiters.keys.compactMap { state.signal($0, .draining) }
+            return state.waiters.keys.sorted().compactMap { state.signal($0, .draining) }
         }
     }
 
@@ -85,7 +115,7 @@ public final class WakeUps: Sendable {
 
     /// An agent's standing has changed, or one of its attempts is to end.
     public func wake(agent: ID<Agent>) {
-        resume { state in (state.byAgent[agent] ?? []).compactMap { state.signal($0, .agent) } }
+        resume { state in (state.byAgent[agent] ?? Line()).compactMap { state.signal($0, .agent) } }
     }
 
     public func wake(run: ID<Run>) { wake(topic: .run(run)) }
@@ -97,18 +127,18 @@ public final class WakeUps: Sendable {
     public func wakeBackfills() { wake(topic: .backfills) }
 
     private func wake(topic: Topic) {
-        resume { state in (state.byTopic[topic] ?? []).compactMap { state.signal($0, .changed) } }
+        resume { state in (state.byTopic[topic] ?? Line()).compactMap { state.signal($0, .changed) } }
     }
 
     /// Wakes as many polls with room as there are tasks, and tells those that are just looking to look
     /// again. A task for which there is no room anywhere is found by the report that makes room.
     public func wake(ready tasks: ReadyTasks) {
         resume { state in
-            for id in state.byPool[tasks.pool]?.looking ?? [] where state.takes(id, tasks.engine) {
+            for id in state.byPool[tasks.pool]?.looking ?? Line() where state.takes(id, tasks.engine) {
                 _ = state.signal(id, .changed)
             }
             var chosen: [UInt64] = []
-            for id in state.byPool[tasks.pool]?.takers ?? [] {
+            for id in state.byPool[tasks.pool]?.takers ?? Line() {
                 if chosen.count >= tasks.count { break }
                 if state.takes(id, tasks.engine) { chosen.append(id) }
             }
@@ -122,7 +152,7 @@ public final class WakeUps: Sendable {
     /// The agent can start so many tasks more, by what it has reported.
     func setFree(_ slots: Int, of agent: ID<Agent>) {
         state.withLock { state in
-            for id in state.byAgent[agent] ?? [] {
+            for id in state.byAgent[agent] ?? Line() {
                 state.waiters[id]?.free = slots
                 state.file(id)
             }
@@ -145,9 +175,9 @@ public final class WakeUps: Sendable {
             state.waiters[state.last] = Waiter(topic: topic)
             switch topic {
             case .poll(let agent, _, _):
-                state.byAgent[agent, default: []].insert(state.last)
+                state.byAgent[agent, default: Line()].insert(state.last)
                 state.file(state.last)
-            case .run, .log, .triggers, .backfills: state.byTopic[topic, default: []].insert(state.last)
+            case .run, .log, .triggers, .backfills: state.byTopic[topic, default: Line()].insert(state.last)
             }
             return state.last
         }

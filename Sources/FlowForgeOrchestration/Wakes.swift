@@ -14,13 +14,13 @@ struct Wakes: Sendable {
 
     /// Gives each changed run a newer version, and wakes everybody after the commit.
     func send(through wakeUps: WakeUps, in session: Session) throws {
-        for run in runs { try session.runs.touch(run) }
+        for run in runs.sorted() { try session.runs.touch(run) }
         session.whenCommitted { [self] in
-            for (agent, slots) in free { wakeUps.setFree(slots, of: agent) }
+            for (agent, slots) in free.sorted(by: { $0.key < $1.key }) { wakeUps.setFree(slots, of: agent) }
             for tasks in ready { wakeUps.wake(ready: tasks) }
-            for agent in agents { wakeUps.wake(agent: agent) }
-            for run in runs { wakeUps.wake(run: run) }
-            for run in logs.union(runs) { wakeUps.wake(log: run) }
+            for agent in agents.sorted() { wakeUps.wake(agent: agent) }
+            for run in runs.sorted() { wakeUps.wake(run: run) }
+            for run in logs.union(runs).sorted() { wakeUps.wake(log: run) }
             if triggers { wakeUps.wakeTriggers() }
             if backfills { wakeUps.wakeBackfills() }
         }

@@ -39,9 +39,20 @@ public struct ID<Entity: Identified>: Hashable, Sendable, Codable, CustomStringC
         return Self(uuid: UUID(high: high, low: low))
     }
 
-    public static func make(at now: Date = Date()) -> Self {
+    /// As ``make(at:using:)``, with the machine's time and randomness, or those of the ``IDSource`` that
+    /// the calling Swift task runs under.
+    public static func make(at now: Date? = nil) -> Self {
+        let now = now ?? IDSource.time
+        if var source = IDSource.current { return make(at: now, using: &source) }
         var generator = SystemRandomNumberGenerator()
         return make(at: now, using: &generator)
+    }
+
+    /// The time that it was made with, to the millisecond.
+    public var madeAt: Date {
+        let bytes = uuid.uuid
+        let parts = [bytes.0, bytes.1, bytes.2, bytes.3, bytes.4, bytes.5]
+        return Date(timeIntervalSince1970: Double(parts.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }) / 1000)
     }
 
     /// `nil` unless `text` is exactly what ``description`` prints for an id of this kind.
@@ -69,6 +80,24 @@ public struct ID<Entity: Identified>: Hashable, Sendable, Codable, CustomStringC
         var container = encoder.singleValueContainer()
         try container.encode(description)
     }
+}
+
+/// Where new ids take their time and their random bits from, for a simulation that must repeat exactly.
+public struct IDSource: RandomNumberGenerator, Sendable {
+    public let now: @Sendable () -> Date
+    private let random: @Sendable () -> UInt64
+
+    @TaskLocal public static var current: IDSource?
+
+    /// Now, by the source that the calling Swift task runs under, or by the machine's clock.
+    public static var time: Date { current?.now() ?? Date() }
+
+    public init(now: @escaping @Sendable () -> Date, random: @escaping @Sendable () -> UInt64) {
+        self.now = now
+        self.random = random
+    }
+
+    public mutating func next() -> UInt64 { random() }
 }
 
 private let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)

@@ -42,6 +42,8 @@ struct AgentLoop: Service, ReportListener {
         let state: Mutex<State>
         /// The control plane is to hear something before the poll under way ends.
         let wake = PollWake()
+        /// The machine wants the agent to stop.
+        let grace = EndSignal()
         /// A lease has to be prolonged from now on.
         let leased = PollWake()
         /// What was assigned, to be started; bounded by the slots.
@@ -65,6 +67,9 @@ struct AgentLoop: Service, ReportListener {
     }
 
     private var logger: Logger { context.logger }
+    private var clock: any MonotonicClock { context.clock }
+    /// As it is at the moment.
+    var board: AttemptBoard { shared.state.withLock { $0.board } }
 
     /// - Throws: a final ``LinkError``, when only a person can help.
     func run() async throws {
@@ -84,6 +89,7 @@ struct AgentLoop: Service, ReportListener {
             notifier.stopping()
             shared.state.withLock { $0.board.stop() }
             shared.wake.fire()
+            shared.grace.fire()
         }
     }
 
@@ -156,19 +162,19 @@ struct AgentLoop: Service, ReportListener {
                 offer: state.board.offer(engines: engines.map(\.name)), process: context.spool.process,
                 sequence: isNumbered ? state.polls : nil)
         }
-        return (.now, request)
+        return (clock.now, request)
     }
 
     /// Prolongs leases with polls of their own while another is held: that one must not be cut off, for
     /// it may be bringing work just now.
     private func prolongLeases() async throws {
         while true {
-            guard let delay = shared.state.withLock({ $0.board.renewalDelay(at: .now) }) else {
+            guard let delay = shared.state.withLock({ $0.board.renewalDelay(at: clock.now) }) else {
                 await shared.leased.wait()
                 try Task.checkCancellation()
                 continue
             }
-            try await Task.sleep(for: .seconds(delay))
+            try await clock.sleep(for: .seconds(delay))
             if shared.state.withLock({ $0.board.leases.isEmpty }) { continue }
             let (sent, request) = request(waiting: .zero, isNumbered: false)
             do {
@@ -182,7 +188,7 @@ struct AgentLoop: Service, ReportListener {
     private func act(_ answer: (AgentAPI.PollResponse, sent: ContinuousClock.Instant)) async {
         let (response, sent) = answer
         warnOfSkew(response.serverTime)
-        let actions = shared.state.withLock { $0.board.heard(response, sent: sent, received: .now) }
+        let actions = shared.state.withLock { $0.board.heard(response, sent: sent, received: clock.now) }
         for action in actions { await carryOut(action) }
     }
 
@@ -224,28 +230,28 @@ struct AgentLoop: Service, ReportListener {
     /// The agent's own clock ends what the control plane may have given to another.
     private func endLapsed() async throws {
         while true {
-            let actions = shared.state.withLock { $0.board.lapse(at: .now) }
+            let actions = shared.state.withLock { $0.board.lapse(at: clock.now) }
             for action in actions { await carryOut(action) }
             let next = shared.state.withLock { $0.board.nextLapse }
             // New leases last longer than this step; it costs nothing to look.
-            let step = ContinuousClock.now + .seconds(1)
-            try await Task.sleep(until: max(min(next ?? step, step), .now + .milliseconds(100)), clock: .continuous)
+            let step = clock.now + .seconds(1)
+            try await clock.sleep(until: max(min(next ?? step, step), clock.now + .milliseconds(100)), tolerance: nil)
         }
     }
 
     private func endAfterGrace() async throws {
-        try await gracefulShutdown()
-        try await Task.sleep(for: settings.grace)
+        await shared.grace.wait()
+        try await clock.sleep(for: settings.grace)
         for action in shared.state.withLock({ $0.board.endAll() }) { await carryOut(action) }
         // The loop returns when they have ended, and cancels this.
-        try await Task.sleep(for: .seconds(86_400))
+        try await clock.sleep(for: .seconds(86_400))
     }
 
     func heard(_ answer: AgentAPI.ReportResponse) async {
         for lease in answer.stale {
             for action in shared.state.withLock({ $0.board.stale(lease) }) { await carryOut(action) }
         }
-        let received = ContinuousClock.now
+        let received = clock.now
         let actions = shared.state.withLock { state in
             state.board.acknowledged(answer.acknowledged)
             return (answer.assignments ?? []).flatMap { state.board.assigned($0, received: received) }
@@ -314,7 +320,7 @@ struct AgentLoop: Service, ReportListener {
     private func pause(_ delay: Duration) async throws {
         if shared.state.withLock(\.isDone) { return }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await Task.sleep(for: delay) }
+            group.addTask { try await clock.sleep(for: delay) }
             group.addTask { await shared.wake.wait() }
             try await group.next()
             group.cancelAll()

@@ -14,4 +14,7 @@ struct AttemptContext: Sendable {
     var workspaces: URL
     var logger: Logger
     var now: @Sendable () -> Date = Date.init
+    var clock: any MonotonicClock = ContinuousClock()
+    /// Between tries to spool an outcome.
+    var backoff = Backoff()
 }

@@ -22,7 +22,7 @@ final class AttemptJournal: Sendable {
                 found = try WireCoding.decode([AgentAPI.HeldLease].self, from: Data(contentsOf: file))
             } catch {
                 let place = file.path + ".corrupt"
-                guard rename(file.path, place) == 0 else { throw DiskError("rename", file) }
+                try DiskFile.move(file, to: URL(filePath: place))
                 finding =
                     "\(file.path) cannot be read; kept as \(place). Attempts under way when the agent stopped end when their leases lapse."
             }

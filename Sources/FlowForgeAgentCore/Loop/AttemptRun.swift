@@ -58,7 +58,7 @@ struct AttemptRun: Sendable {
         await withTaskGroup(of: AgentAPI.Finished?.self) { group in
             group.addTask { await work(reporter) }
             group.addTask {
-                await reporter.flushing()
+                await reporter.flushing(clock: context.clock)
                 return nil
             }
             group.addTask {
@@ -113,7 +113,7 @@ struct AttemptRun: Sendable {
         await withTaskGroup(of: AgentAPI.Finished?.self) { group in
             group.addTask { await context.execute(work, reporter) }
             group.addTask {
-                do { try await Task.sleep(for: .seconds(work.task.timeoutSeconds)) } catch { return nil }
+                do { try await context.clock.sleep(for: .seconds(work.task.timeoutSeconds)) } catch { return nil }
                 timedOut()
                 return nil
             }
@@ -153,7 +153,7 @@ struct AttemptRun: Sendable {
 
     /// Tries until the outcome is on the disk, or the lease is gone and nobody waits for it.
     private func report(_ finished: AgentAPI.Finished, _ reporter: SpoolReporter) async -> Int64? {
-        var backoff = Backoff()
+        var backoff = context.backoff
         while reason() != .leaseLost {
             do {
                 let number = try await reporter.conclude(finished)
@@ -163,7 +163,7 @@ struct AttemptRun: Sendable {
                 return number
             } catch {
                 logger.error("the outcome cannot be spooled", metadata: ["reason": "\(error)"])
-                do { try await Task.sleep(for: backoff.next()) } catch { break }
+                do { try await context.clock.sleep(for: backoff.next()) } catch { break }
             }
         }
         logger.error("the outcome was not reported; the lease is gone", metadata: ["outcome": "\(finished.outcome.rawValue)"])

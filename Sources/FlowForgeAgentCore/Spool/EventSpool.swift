@@ -1,4 +1,3 @@
-import Dispatch
 import FlowForgeProtocol
 public import Foundation
 import Synchronization
@@ -9,10 +8,10 @@ import Synchronization
 /// Bounded by ``SpoolLimits``, which also says what is dropped. A full disk is an error of the
 /// append at hand; the spool stays usable.
 public final class EventSpool: Sendable {
-    private let disk: Mutex<SpoolDisk>
+    let disk: Mutex<SpoolDisk>
     private let waiting = Mutex(Waiting())
     /// Where files are written and synced: blocking calls stay off the threads of Swift's tasks.
-    private let queue = DispatchQueue(label: "flowforge.spool", qos: .utility)
+    private let thread: SpoolThread
     private let arrival = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
     /// What was found wrong when the spool was opened, one line each.
     public let findings: [String]
@@ -30,15 +29,20 @@ public final class EventSpool: Sendable {
         var isGathering = false
     }
 
-    public init(folder: URL, limits: SpoolLimits = SpoolLimits()) throws {
+    public convenience init(folder: URL, limits: SpoolLimits = SpoolLimits()) throws {
+        try self.init(folder: folder, limits: limits, thread: .own())
+    }
+
+    init(folder: URL, limits: SpoolLimits, thread: SpoolThread) throws {
         let disk = try SpoolDisk(root: folder, limits: limits)
         process = disk.process
         findings = disk.findings
         self.disk = Mutex(disk)
+        self.thread = thread
     }
 
     /// How long events may wait for others before they are sent.
-    static let gathering = DispatchTimeInterval.milliseconds(250)
+    static let gathering = Duration.milliseconds(250)
 
     /// One element after events have arrived, at once when a run moves on by one of them; for the one sender.
     var arrivals: AsyncStream<Void> { arrival.stream }
@@ -61,12 +65,12 @@ public final class EventSpool: Sendable {
             defer { waiting.isDraining = true }
             return !waiting.isDraining
         }
-        if starts { queue.async { self.drain() } }
+        if starts { thread.run { self.drain() } }
     }
 
     /// Returns when what was submitted before is on the disk or has failed.
     func settled() async {
-        await withCheckedContinuation { done in queue.async { done.resume() } }
+        await withCheckedContinuation { done in thread.run { done.resume() } }
     }
 
     private func drain() {
@@ -101,7 +105,7 @@ public final class EventSpool: Sendable {
             return !waiting.isGathering
         }
         guard isFirst else { return }
-        queue.asyncAfter(deadline: .now() + Self.gathering) {
+        thread.later(Self.gathering) {
             self.waiting.withLock { $0.isGathering = false }
             self.arrival.continuation.yield()
         }
@@ -140,7 +144,7 @@ public final class EventSpool: Sendable {
         _ body: @Sendable @escaping (inout SpoolDisk) throws -> Result
     ) async throws -> Result {
         try await withCheckedThrowingContinuation { done in
-            queue.async {
+            thread.run {
                 done.resume(with: Swift.Result { try self.disk.withLock { try body(&$0) } })
             }
         }

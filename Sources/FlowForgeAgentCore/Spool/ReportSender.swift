@@ -32,12 +32,7 @@ public struct ReportSender: Service {
     }
 
     public func run() async throws {
-        try await cancelWhenGracefulShutdown {
-            do {
-                try await send()
-                for await _ in spool.arrivals { try await send() }
-            } catch is CancellationError { return }
-        }
+        try await cancelWhenGracefulShutdown { try await sendUntilCancelled() }
         do { try await withDeadline(flushTime) { try await send() } } catch {
             let left = try await spool.unacknowledged()
             if left == 0 { return }
@@ -45,6 +40,13 @@ public struct ReportSender: Service {
                 "stopped with reports unsent; they are sent at the next start",
                 metadata: ["events": "\(left)", "reason": "\(error)"])
         }
+    }
+
+    func sendUntilCancelled() async throws {
+        do {
+            try await send()
+            for await _ in spool.arrivals { try await send() }
+        } catch is CancellationError { return }
     }
 
     /// Until everything is acknowledged.

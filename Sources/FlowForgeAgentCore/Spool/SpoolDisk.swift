@@ -46,9 +46,12 @@ final class SpoolDisk {
         self.root = root
         self.limits = limits
         try DiskFile.makeFolder(root, mode: 0o700)
-        let found = try FileManager.default.contentsOfDirectory(atPath: root.path).compactMap { ID<Spool>($0) }.sorted()
+        let names = try FileManager.default.contentsOfDirectory(atPath: root.path)
+        // What a crash left of a `restart()` that had not come to its rename.
+        for name in names where name.hasPrefix(Self.draftPrefix) { try DiskFile.remove(folder: root.appending(path: name)) }
+        let found = names.compactMap { ID<Spool>($0) }.sorted()
         // A younger spool was renamed into place only when it held all of the older one's events.
-        for old in found.dropLast() { try FileManager.default.removeItem(at: root.appending(path: old.description)) }
+        for old in found.dropLast() { try DiskFile.remove(folder: root.appending(path: old.description)) }
         if let spool = found.last {
             self.spool = spool
             let repair = try SpoolRepair(folder: root.appending(path: spool.description), spool: spool)
@@ -58,6 +61,7 @@ final class SpoolDisk {
             spool = .make()
             segments = []
             try DiskFile.makeFolder(root.appending(path: spool.description), mode: 0o700)
+            try DiskFile.sync(folder: root)
         }
         if segments.isEmpty { try addSegment(first: 1) }
     }
@@ -87,12 +91,12 @@ final class SpoolDisk {
         try openLast()
         do {
             try DiskFile.write(frames, to: descriptor, at: segment.bytes, file: segment.file)
-            guard fdatasync(descriptor) == 0 else { throw DiskError("sync", segment.file) }
+            try DiskFile.sync(descriptor, file: segment.file)
         } catch {
             // What was written of it must not be read as events later; if even that fails, opening
             // the spool again cuts it, for a half-written batch has no whole record at its end.
             let failure = error
-            if ftruncate(descriptor, off_t(segment.bytes)) != 0 { closeLast() }
+            do { try DiskFile.cut(descriptor, to: segment.bytes, file: segment.file) } catch { closeLast() }
             throw failure
         }
         segments[index].count += drafts.count
@@ -113,7 +117,7 @@ final class SpoolDisk {
     func acknowledge(_ number: Int64) throws(DiskError) {
         acknowledged = max(acknowledged, min(number, next - 1))
         while segments.count > 1, segments[0].next - 1 <= acknowledged {
-            guard unlink(segments[0].file.path) == 0 || errno == ENOENT else { throw DiskError("remove", segments[0].file) }
+            try DiskFile.remove(segments[0].file)
             segments.removeFirst()
         }
     }
@@ -167,10 +171,9 @@ final class SpoolDisk {
         let segment = segments[segments.count - 1]
         descriptor = open(segment.file.path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { throw DiskError("open", segment.file) }
-        guard ftruncate(descriptor, off_t(segment.bytes)) == 0 else {
-            let failure = DiskError("cut", segment.file)
+        do { try DiskFile.cut(descriptor, to: segment.bytes, file: segment.file) } catch {
             closeLast()
-            throw failure
+            throw error
         }
     }
 
@@ -179,11 +182,14 @@ final class SpoolDisk {
         descriptor = -1
     }
 
+    private static let draftPrefix = ".new-"
+
     /// Gives the unacknowledged events to a new spool, numbered from 1: for a control plane that was
     /// set back to an earlier state and expects numbers that are gone, or never were.
     func restart() throws {
-        let fresh = ID<Spool>.make()
-        let draft = root.appending(path: ".new-\(fresh)")
+        // The younger of two is known by its id, so a clock that was set back must not make it the older.
+        let fresh = ID<Spool>.make(at: max(IDSource.time, spool.madeAt.addingTimeInterval(0.001)))
+        let draft = root.appending(path: Self.draftPrefix + fresh.description)
         try DiskFile.makeFolder(draft, mode: 0o700)
         var moved: [Segment] = []
         var number: Int64 = 1
@@ -206,7 +212,7 @@ final class SpoolDisk {
         }
         let old = folder
         let place = root.appending(path: fresh.description)
-        guard rename(draft.path, place.path) == 0 else { throw DiskError("rename", draft) }
+        try DiskFile.move(draft, to: place)
         try DiskFile.sync(folder: root)
         closeLast()
         spool = fresh
@@ -217,6 +223,6 @@ final class SpoolDisk {
             segment.file = place.appending(path: segment.file.lastPathComponent)
             return segment
         }
-        try FileManager.default.removeItem(at: old)
+        try DiskFile.remove(folder: old)
     }
 }

@@ -35,7 +35,7 @@ struct SpoolRepair {
         var segment = SpoolDisk.Segment(file: file, first: first, count: scan.records.count, bytes: content.count)
         segment.holdsLogs = scan.records.contains { Self.isLog(content[$0]) }
         if let fault = scan.fault {
-            guard truncate(file.path, off_t(fault)) == 0 else { throw DiskError("cut", file) }
+            try DiskFile.cut(file, to: fault)
             segment.bytes = fault
             findings.append("\(file.lastPathComponent): cut \(content.count - fault) bytes of an unfinished write")
         }
@@ -76,7 +76,7 @@ struct SpoolRepair {
             copy += 1
             place = URL(filePath: file.path + ".corrupt-\(copy)")
         }
-        guard rename(file.path, place.path) == 0 else { throw DiskError("rename", file) }
+        try DiskFile.move(file, to: place)
         try DiskFile.sync(folder: file.deletingLastPathComponent())
         findings.append("\(file.lastPathComponent): \(why); kept as \(place.path)")
         return place

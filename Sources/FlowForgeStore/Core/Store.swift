@@ -29,6 +29,9 @@ public final class Store: Sendable {
         public var restoration: Restoration?
         /// Called after the deadlines were moved, with the seconds by which the wall clock was set.
         public var clockStepped: @Sendable (Double) -> Void = { _ in }
+        /// Reads and writes run on the calling thread, so that a simulation of one thread repeats
+        /// exactly. It blocks a thread of Swift's tasks: not for a server.
+        public var isInline = false
         /// Called at each point of each transaction; what it throws takes the transaction's place.
         public var fault: (@Sendable (FaultPoint) throws -> Void)?
         public init() {}
@@ -112,10 +115,15 @@ public final class Store: Sendable {
         // A transaction adopts it; if nobody else begins one, this does.
         if step != nil { enqueue(PendingWrite(run: { _ in }, finish: { _ in })) }
         do {
+            if options.isInline { return try readInline(body, now: now) }
             return try await pool.read { db in try body(Session(db: db, now: now)) }
         } catch {
             throw noted(error)
         }
+    }
+
+    func readInline<T>(_ body: (Session) throws -> T, now: Date) throws -> T {
+        try pool.read { db in try body(Session(db: db, now: now)) }
     }
 
     /// Runs `body` in the next group and returns once its changes are durable. What `body` throws
@@ -166,6 +174,7 @@ public final class Store: Sendable {
         switch next {
         case .wait: break
         case .refuse(let error): pending.finish(error)
+        case .drain where options.isInline: pool.unsafeReentrantWrite { db in drain(db) }
         case .drain: pool.asyncWriteWithoutTransaction { db in self.drain(db) }
         }
     }

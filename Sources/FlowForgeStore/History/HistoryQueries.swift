@@ -40,7 +40,7 @@ public struct HistoryQueries {
             name: "an attempt ends once",
             broken: """
                 SELECT 'attempt ' || subject || ' ended ' || count(*) || ' times' AS what FROM audit_entry
-                WHERE action IN ('attempt.finish', 'attempt.lose') AND outcome = 'allowed' GROUP BY subject HAVING count(*) > 1
+                WHERE action IN ('attempt.finish', 'attempt.lose', 'attempt.end') AND outcome = 'allowed' GROUP BY subject HAVING count(*) > 1
                 """),
         Rule(
             name: "an attempt that ended says how",
@@ -48,7 +48,7 @@ public struct HistoryQueries {
                 SELECT 'attempt ' || id || ' is ' || state || ' and the audit trail does not say why' AS what FROM attempt
                 WHERE lease_until IS NULL AND NOT EXISTS (
                     SELECT 1 FROM audit_entry e WHERE e.subject = attempt.id AND e.outcome = 'allowed'
-                        AND e.action IN ('attempt.finish', 'attempt.lose'))
+                        AND e.action IN ('attempt.finish', 'attempt.lose', 'attempt.end'))
                 """),
         Rule(
             name: "no task is lost: a run that ended has no open task",
@@ -114,7 +114,7 @@ public struct HistoryQueries {
                 SELECT 'fencing number ' || fencing || ' of pool ' || pool || ' at attempt ' || id || ' follows ' || before AS what
                 FROM (
                     SELECT a.id, a.fencing, t.pool,
-                        lag(a.fencing) OVER (PARTITION BY t.pool ORDER BY a.leased_at, a.fencing) AS before
+                        lag(a.fencing) OVER (PARTITION BY t.pool ORDER BY a.rowid) AS before
                     FROM attempt a JOIN task t ON t.id = a.task)
                 WHERE fencing <= before
                 UNION ALL
