@@ -1,3 +1,4 @@
+internal import FlowForgeBundle
 public import FlowForgeDomain
 public import FlowForgeProtocol
 public import FlowForgeStore
