@@ -87,7 +87,8 @@ public struct Dispatcher: Sendable {
                 .invalidRequest, "a poll lists at most \(Self.mostLeases) leases, 64 engines and 64 labels")
         }
         let texts =
-            request.engines.flatMap { [$0.name, $0.version] } + (request.offer?.engines ?? []) + request.labels.flatMap { [$0.key, $0.value] } + [
+            request.engines.flatMap { [$0.name, $0.version] } + (request.offer?.engines ?? [])
+            + request.labels.flatMap { [$0.key, $0.value] } + [
                 request.agentVersion
             ]
         guard texts.allSatisfy({ $0.utf8.count <= Self.longestText }) else {

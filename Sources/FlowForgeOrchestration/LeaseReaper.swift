@@ -165,7 +165,8 @@ extension RunStager {
         let error = TaskError(
             code: TaskError.deadlineExceeded,
             message: neverStarted
-                ? "the agent held the task and did not start it in time" : "the task outlived its timeout and its agent did not end it",
+                ? "the agent held the task and did not start it in time"
+                : "the task outlived its timeout and its agent did not end it",
             hint: "look at the agent's log on its machine; the agent was told to kill what runs", retryable: true)
         guard (neverStarted ? lifecycle.leaseLapsed() : lifecycle.finished(.timedOut, under: attempt.claim)) == .moved
         else { return }

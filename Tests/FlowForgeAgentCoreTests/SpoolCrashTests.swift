@@ -26,7 +26,8 @@ import Testing
         }
     }
 
-    @Test(arguments: [0.0, -3600]) func `a crash at any step of a new numbering loses no event`(clockChange: Double) async throws {
+    @Test(arguments: [0.0, -3600]) func `a crash at any step of a new numbering loses no event`(clockChange: Double) async throws
+    {
         var steps = 0
         var isDone = false
         while !isDone {

@@ -41,7 +41,8 @@ final class AgentNode: @unchecked Sendable {
         folder = world.folder.appending(path: "agent-\(number)")
         disk = SimulatedDisk(world: world, root: folder)
         clockRate = 1 + (world.loop.chance.unit() - 0.5) * 4e-4
-        clockOffset = world.loop.chance.happens(0.2) ? world.loop.chance.seconds(-3600...3600) : world.loop.chance.seconds(-0.5...0.5)
+        clockOffset =
+            world.loop.chance.happens(0.2) ? world.loop.chance.seconds(-3600...3600) : world.loop.chance.seconds(-0.5...0.5)
     }
 
     var wallClock: Date { epoch.addingTimeInterval(world.loop.seconds + clockOffset) }
@@ -57,8 +58,10 @@ final class AgentNode: @unchecked Sendable {
         let tap = disk.tap(for: process)
         let parts: (EventSpool, AgentLoop, ReportSender)
         do {
-            parts = try DiskTap.$current.withValue(tap) { try IDSource.$current.withValue(ids) { try assemble(process, wire, tap, ids) } }
-        } catch where !process.isAlive || error is DiskError || error is SpoolError {
+            parts = try DiskTap.$current.withValue(tap) {
+                try IDSource.$current.withValue(ids) { try assemble(process, wire, tap, ids) }
+            }
+        } catch  where !process.isAlive || error is DiskError || error is SpoolError {
             // It died, or could not write, while it started: its supervisor tries again.
             world.trace.note(name, "cannot start: \(error)")
             process.isAlive = false

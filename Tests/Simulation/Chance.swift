@@ -15,7 +15,9 @@ struct Chance: RandomNumberGenerator {
     mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
     mutating func happens(_ probability: Double) -> Bool { unit() < probability }
     mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-    mutating func seconds(_ range: ClosedRange<Double>) -> Double { range.lowerBound + unit() * (range.upperBound - range.lowerBound) }
+    mutating func seconds(_ range: ClosedRange<Double>) -> Double {
+        range.lowerBound + unit() * (range.upperBound - range.lowerBound)
+    }
     mutating func pick<Element>(_ elements: [Element]) -> Element { elements[below(elements.count)] }
     /// Mostly short, now and then very long.
     mutating func latency() -> Double {

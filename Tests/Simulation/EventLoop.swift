@@ -65,7 +65,9 @@ final class EventLoop: @unchecked Sendable {
         var parent = 0
         while true {
             var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < timers.count && timers[child] < timers[least] { least = child }
+            for child in [2 * parent + 1, 2 * parent + 2] where child < timers.count && timers[child] < timers[least] {
+                least = child
+            }
             if least == parent { return timer }
             timers.swapAt(parent, least)
             parent = least

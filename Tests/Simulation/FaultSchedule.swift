@@ -55,7 +55,9 @@ struct FaultSchedule {
             }
         case 9:
             world.count("plane.failed_commit")
-            world.plane.trap = (loop.chance.pick(Store.FaultPoint.allCases), loop.chance.pick([StoreError.full, .busy, .failed("io")]))
+            world.plane.trap = (
+                loop.chance.pick(Store.FaultPoint.allCases), loop.chance.pick([StoreError.full, .busy, .failed("io")])
+            )
         case 10:
             world.count("plane.clock_step")
             world.plane.step(by: loop.chance.pick([-90, -5, 2, 30, 120, 3600]))

@@ -55,6 +55,7 @@ extension World {
 
     /// The agent may now forget these events: they must have had their effect, or none that they could have.
     func acknowledged(_ response: AgentAPI.ReportResponse, of request: AgentAPI.ReportRequest, by agent: AgentNode) throws {
+        agent.disk.heard(response.acknowledged, of: request.spool)
         let problem = try plane.readNow { session -> String? in
             guard let spool = try session.spools.find(request.spool), spool.last >= response.acknowledged else {
                 return "events up to \(response.acknowledged) were acknowledged and are not stored"
@@ -62,8 +63,8 @@ extension World {
             for event in request.events where event.number <= response.acknowledged {
                 guard let id = event.attempt else { continue }
                 guard let attempt = try session.attempts.find(id) else { return "\(id) is reported on and unknown" }
-                // Taken back before the report came.
-                if attempt.lifecycle.state == .lost { continue }
+                // Taken back, or ended at its deadline, before the report came.
+                if attempt.lifecycle.state == .lost || attempt.lifecycle.state == .timedOut { continue }
                 switch event.body {
                 case .started:
                     if attempt.lifecycle.state == .leased { return "the start of \(id) was acknowledged and not stored" }
@@ -151,7 +152,10 @@ extension World {
     private func checkLogs() throws {
         let attempts = try plane.readNow { session in
             try session.rows("SELECT id, task, number, log_lines, state FROM attempt ORDER BY rowid").map { row in
-                (id: row["id"] as String, task: row["task"] as Int64, number: row["number"] as Int64, lines: row["log_lines"] as Int64)
+                (
+                    id: row["id"] as String, task: row["task"] as Int64, number: row["number"] as Int64,
+                    lines: row["log_lines"] as Int64
+                )
             }
         }
         for attempt in attempts {

@@ -151,7 +151,9 @@ final class PlaneNode: @unchecked Sendable {
     }
 
     /// The simulation's own reading and writing, beside the schedule.
-    func readNow<T: Sendable>(_ body: @Sendable @escaping (Session) throws -> T) throws -> T { try store.readInline(body, now: wallClock) }
+    func readNow<T: Sendable>(_ body: @Sendable @escaping (Session) throws -> T) throws -> T {
+        try store.readInline(body, now: wallClock)
+    }
 
     func writeNow(_ body: @Sendable @escaping (Session) throws -> Void) throws {
         let process = SimulatedProcess(loop: world.loop)

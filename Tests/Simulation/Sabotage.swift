@@ -30,7 +30,8 @@ extension Session {
         guard let row = try row("SELECT task FROM attempt WHERE id = ? AND state = 'lost'", [attempt.description]) else { return }
         let task: Int64 = row["task"]
         let changed = try change(
-            "UPDATE attempt SET state = 'lost', lease_until = NULL, finished_at = 0 WHERE task = ? AND lease_until IS NOT NULL", [task])
+            "UPDATE attempt SET state = 'lost', lease_until = NULL, finished_at = 0 WHERE task = ? AND lease_until IS NOT NULL",
+            [task])
         guard changed == 1 else { return }
         try change(
             "UPDATE attempt SET state = 'running', lease_until = ?, finished_at = NULL WHERE id = ?",

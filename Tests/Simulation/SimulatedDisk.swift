@@ -22,6 +22,7 @@ final class SimulatedDisk: @unchecked Sendable {
     private struct Told {
         var spool: ID<Spool>
         var next: Int64
+        /// What the control plane said to have; perhaps not yet known to the disk.
         var acknowledged: Int64
         /// Name and length.
         var segments: [(String, Int)]
@@ -34,7 +35,12 @@ final class SimulatedDisk: @unchecked Sendable {
     private enum NameChange {
         case rename(from: String, to: String, replaced: Data?)
         case remove(String, content: Data)
-        var path: String { switch self { case .rename(_, let to, _): to; case .remove(let path, _): path } }
+        var path: String {
+            switch self {
+            case .rename(_, let to, _): to;
+            case .remove(let path, _): path
+            }
+        }
     }
 
     init(world: World, root: URL) { (self.world, self.root) = (world, root) }
@@ -109,7 +115,9 @@ final class SimulatedDisk: @unchecked Sendable {
             names.append(.rename(from: file.path, to: place.path, replaced: FileManager.default.contents(atPath: place.path)))
         case .remove(let file):
             synced[file.path] = nil
-            if let content = FileManager.default.contents(atPath: file.path) { names.append(.remove(file.path, content: content)) }
+            if let content = FileManager.default.contents(atPath: file.path) {
+                names.append(.remove(file.path, content: content))
+            }
         case .syncFolder(let folder):
             names.removeAll { ($0.path as NSString).deletingLastPathComponent == folder.path }
         }
@@ -143,7 +151,9 @@ final class SimulatedDisk: @unchecked Sendable {
         }
         names = []
         for path in synced.keys.sorted() {
-            guard let content = FileManager.default.contents(atPath: path), let sure = synced[path], sure < content.count else { continue }
+            guard let content = FileManager.default.contents(atPath: path), let sure = synced[path], sure < content.count else {
+                continue
+            }
             let kept = sure + world.loop.chance.below(content.count - sure + 1)
             truncate(path, off_t(kept))
             // Some file systems keep the length and not what was written.
@@ -152,12 +162,18 @@ final class SimulatedDisk: @unchecked Sendable {
         synced = [:]
     }
 
+    func heard(_ acknowledged: Int64, of spool: ID<Spool>) {
+        guard let told, told.spool == spool else { return }
+        self.told?.acknowledged = max(told.acknowledged, acknowledged)
+    }
+
     /// After each operation of the spool: what it has promised.
     func remember() {
         guard let spool else { return }
         told = spool.disk.withLock { disk in
-            Told(
-                spool: disk.spool, next: disk.next, acknowledged: disk.acknowledged,
+            let heard = told?.spool == disk.spool ? told?.acknowledged ?? 0 : 0
+            return Told(
+                spool: disk.spool, next: disk.next, acknowledged: max(heard, disk.acknowledged),
                 segments: disk.segments.map { ($0.file.lastPathComponent, $0.bytes) })
         }
     }
@@ -173,7 +189,9 @@ final class SimulatedDisk: @unchecked Sendable {
             }
             return
         }
-        if first > told.acknowledged + 1 { world.fail("\(name): events \(told.acknowledged + 1)..<\(first) are gone from its spool") }
+        if first > told.acknowledged + 1 {
+            world.fail("\(name): events \(told.acknowledged + 1)..<\(first) are gone from its spool")
+        }
         if next < told.next { world.fail("\(name): events \(next)..<\(told.next) were spooled and are gone") }
         if world.dropsLogs { return }
         for (segment, content) in spoolBefore.sorted(by: { $0.key < $1.key }) {

@@ -26,7 +26,8 @@ struct SimulatedWork: Sendable {
                 try await reporting.log(.stdout, "\(work.assignment.attempt) \(number)")
             }
             // Some hang until their timeout.
-            let time = fate > 0.97 ? 10_000 : loop.chance.happens(0.1) ? loop.chance.seconds(20...100) : loop.chance.seconds(0.05...8)
+            let time =
+                fate > 0.97 ? 10_000 : loop.chance.happens(0.1) ? loop.chance.seconds(20...100) : loop.chance.seconds(0.05...8)
             try await clock.sleep(for: .seconds(time))
             if fate < 0.12 { throw TaskError(code: "exit_code", message: "it failed", retryable: fate < 0.1) }
             return AgentAPI.Finished(outcome: .succeeded, metrics: TaskMetrics(), output: try output(of: work))

@@ -17,11 +17,14 @@ import Testing
         if let seed = Self.environment["FLOWFORGE_SIMULATION_SEED"].flatMap(UInt64.init) {
             let outcome = try await stage.run(seed, traces: true)
             print(outcome.trace.joined(separator: "\n"))
-            print("schedule \(seed): \(outcome.steps) steps, \(outcome.seconds) s, hash \(outcome.hash), \(outcome.violation ?? "no violation")")
+            print(
+                "schedule \(seed): \(outcome.steps) steps, \(outcome.seconds) s, hash \(outcome.hash), \(outcome.violation ?? "no violation")"
+            )
             #expect(outcome.violation == nil)
             return
         }
-        let count = Self.environment["FLOWFORGE_SIMULATION_SCHEDULES"].flatMap(UInt64.init) ?? UInt64(FaultTally.rounds(200, long: 5000))
+        let count =
+            Self.environment["FLOWFORGE_SIMULATION_SCHEDULES"].flatMap(UInt64.init) ?? UInt64(FaultTally.rounds(200, long: 5000))
         var total: [String: Int] = [:]
         var steps = 0
         let clock = ContinuousClock()
@@ -36,7 +39,8 @@ import Testing
             }
             if let violation = outcome.violation {
                 failed += 1
-                Issue.record("schedule \(seed): \(violation). Replay: FLOWFORGE_SIMULATION_SEED=\(seed) swift test --filter Simulation")
+                Issue.record(
+                    "schedule \(seed): \(violation). Replay: FLOWFORGE_SIMULATION_SEED=\(seed) swift test --filter Simulation")
             }
             total.merge(outcome.faults, uniquingKeysWith: +)
             steps += outcome.steps
@@ -44,7 +48,9 @@ import Testing
             runs += outcome.runs
             if failed == 5 { break }
         }
-        print("\(count) schedules, \(steps) steps, \(Int(seconds)) virtual s, \(runs) runs in \(clock.now - begin); faults: \(total.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))")
+        print(
+            "\(count) schedules, \(steps) steps, \(Int(seconds)) virtual s, \(runs) runs in \(clock.now - begin); faults: \(total.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))"
+        )
     }
 
     @Test(arguments: Sabotage.allCases)

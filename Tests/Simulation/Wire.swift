@@ -32,7 +32,8 @@ final class Wire: ControlPlane, @unchecked Sendable {
         let identity = agent.identity
         let sabotage = world.sabotage
         world.trace.note(agent.name, "poll \(request.freeSlots) free, \(request.leases.count) leases, \(request.waitSeconds) s")
-        let response = try await exchange(request.waitSeconds > 0 ? "poll" : "prolong", limit: request.waitSeconds + 15) { services in
+        let response = try await exchange(request.waitSeconds > 0 ? "poll" : "prolong", limit: request.waitSeconds + 15) {
+            services in
             var request = request
             if sabotage == .forgetsToRenew { request.leases = [] }
             return try await services.dispatcher.poll(request, from: identity)

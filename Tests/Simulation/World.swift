@@ -54,7 +54,9 @@ final class World: @unchecked Sendable {
         lake = folder.appending(path: "lake")
         history = History()
         dropsLogs = loop.chance.happens(0.1)
-        spoolLimits = dropsLogs ? SpoolLimits(maxBytes: 6000) : SpoolLimits(maxBytes: 1 << 20, segmentBytes: loop.chance.pick([1500, 4000, 1 << 16]))
+        spoolLimits =
+            dropsLogs
+            ? SpoolLimits(maxBytes: 6000) : SpoolLimits(maxBytes: 1 << 20, segmentBytes: loop.chance.pick([1500, 4000, 1 << 16]))
         try FileManager.default.createDirectory(at: lake, withIntermediateDirectories: true)
         let database = folder.appending(path: "flowforge.db")
         for suffix in ["", "-wal"] where FileManager.default.fileExists(atPath: template.path + suffix) {
@@ -151,7 +153,9 @@ final class World: @unchecked Sendable {
                 self.watch()
             }
         }
-        loop.after(3600 + max(0, plane.setBack)) { self.attempt { self.fail("not done an hour after the last fault: \(try self.open())") } }
+        loop.after(3600 + max(0, plane.setBack)) {
+            self.attempt { self.fail("not done an hour after the last fault: \(try self.open())") }
+        }
     }
 
     /// In fine weather nothing waits for long while somebody waits for work.
@@ -162,7 +166,9 @@ final class World: @unchecked Sendable {
             for task in ready { waiting[task] = waiting[task] ?? loop.seconds }
             let isLate = waiting.values.contains { $0 < loop.seconds - 9 }
             let idle = agents.first { agent in
-                guard let running = agent.running, running.loop.board.freeSlots > 0, let since = running.wire.parkedSince else { return false }
+                guard let running = agent.running, running.loop.board.freeSlots > 0, let since = running.wire.parkedSince else {
+                    return false
+                }
                 return since < loop.seconds - 9
             }
             if isLate, let idle { fail("a ready task waits while \(idle.name) waits for work") }
