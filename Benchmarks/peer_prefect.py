@@ -1,6 +1,6 @@
 """Prefect's part of `Benchmarks/run peers`; runs in Prefect's own environment.
 
-deploy POOL | measure TRIVIAL CHAIN FANOUT MANY
+deploy POOL | measure TRIVIAL CHAIN FANOUT MANY ROUNDS
 """
 
 import asyncio
@@ -35,7 +35,7 @@ def deploy(pool):
         name="bench", work_pool_name=pool, build=False, push=False, print_next_steps=False, ignore_warnings=True)
 
 
-async def measure(trivial, chain, fanout, many):
+async def measure(trivial, chain, fanout, many, rounds):
     async with get_client() as client:
         deployment = await client.read_deployment_by_name("steps/bench")
 
@@ -52,11 +52,15 @@ async def measure(trivial, chain, fanout, many):
                 raise RuntimeError(f"{seen.state}")
             return time.monotonic() - began
 
-        figures = {"trivial": [await run(1) for _ in range(trivial)], "chain": await run(chain), "fanout": await run(fanout, True)}
-        began = time.monotonic()
-        await asyncio.gather(*(run(1) for _ in range(many)))
-        figures["many"] = time.monotonic() - began
-        print(json.dumps(figures))
+        async def at_once():
+            began = time.monotonic()
+            await asyncio.gather(*(run(1) for _ in range(many)))
+            return time.monotonic() - began
+
+        print(json.dumps({
+            "trivial": [await run(1) for _ in range(trivial)], "chain": [await run(chain) for _ in range(rounds)],
+            "fanout": [await run(fanout, True) for _ in range(rounds)], "many": [await at_once() for _ in range(rounds)],
+        }))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Temporal's part of `Benchmarks/run peers`; runs in Temporal's own environment.
 
-worker ADDRESS SLOTS | measure ADDRESS KIND TRIVIAL CHAIN FANOUT MANY
+worker ADDRESS SLOTS | measure ADDRESS KIND TRIVIAL CHAIN FANOUT MANY ROUNDS
 """
 
 import asyncio
@@ -62,7 +62,7 @@ async def worker(address, slots):
     await work.run()
 
 
-async def measure(address, kind, trivial, chain, fanout, many):
+async def measure(address, kind, trivial, chain, fanout, many, rounds):
     client = await connect(address)
     number = 0
 
@@ -75,11 +75,15 @@ async def measure(address, kind, trivial, chain, fanout, many):
 
     for _ in range(5):
         await run(1)
-    figures = {"trivial": [await run(1) for _ in range(trivial)], "chain": await run(chain), "fanout": await run(fanout, True)}
-    began = time.monotonic()
-    await asyncio.gather(*(run(1) for _ in range(many)))
-    figures["many"] = time.monotonic() - began
-    print(json.dumps(figures))
+    async def at_once():
+        began = time.monotonic()
+        await asyncio.gather(*(run(1) for _ in range(many)))
+        return time.monotonic() - began
+
+    print(json.dumps({
+        "trivial": [await run(1) for _ in range(trivial)], "chain": [await run(chain) for _ in range(rounds)],
+        "fanout": [await run(fanout, True) for _ in range(rounds)], "many": [await at_once() for _ in range(rounds)],
+    }))
 
 
 if __name__ == "__main__":

@@ -20,19 +20,19 @@ SLOTS = 4
 TRUE = {"bin/task.sh": "#!/bin/true\n"}
 
 
-def peers(trivial=50, chain=40, fanout=100, many=50, prefect=3):
-    """`prefect`: that many trivial runs of Prefect, and half of `many` at once; 0 leaves it out."""
+def peers(trivial=50, chain=40, fanout=100, many=50, rounds=3, prefect=3):
+    """`prefect`: that many trivial runs of Prefect, and half of `many` at once, all once; 0 leaves it out."""
     subprocess.run([HERE / "peers"], check=True)
-    sizes = (trivial, chain, fanout, many)
+    sizes = (trivial, chain, fanout, many, rounds)
     rows = [row("FlowForge", "a process a task, synchronous=FULL", sizes, flowforge(*sizes))]
     with temporal() as address:
         for kind, says in (("inside", "a coroutine of the worker"), ("process", "a process a task")):
             rows.append(row("Temporal", f"{says}, its SQLite file", sizes, temporal_figures(address, kind, *sizes)))
     if prefect:
-        sizes = (prefect, chain, fanout, many // 2)
+        sizes = (prefect, chain, fanout, many // 2, 1)
         rows.append(row("Prefect", "a process a run, tasks are its threads, its SQLite file", sizes, prefect_figures(*sizes)))
     table(
-        f"One agent or worker with {SLOTS} slots; the same client waits for the end",
+        f"One agent or worker with {SLOTS} slots; the same client waits for the end; medians of {rounds}",
         ["", "a task is", "runs", "trivial run p50 ms", "p99 ms", f"chain of {chain} s", f"fan-out of {fanout} s", "at once",
          "runs/s"], rows)
 
@@ -40,7 +40,8 @@ def peers(trivial=50, chain=40, fanout=100, many=50, prefect=3):
 def row(name, says, sizes, figures):
     times = [1000 * seconds for seconds in figures["trivial"]]
     return [name, says, len(times), f"{percentile(times, 0.5):.0f}", f"{percentile(times, 0.99):.0f}",
-            f"{figures['chain']:.2f}", f"{figures['fanout']:.2f}", sizes[3], f"{sizes[3] / figures['many']:.1f}"]
+            *(f"{percentile(figures[name], 0.5):.2f}" for name in ("chain", "fanout")), sizes[3],
+            f"{sizes[3] / percentile(figures['many'], 0.5):.1f}"]
 
 
 def chained(count):
@@ -51,7 +52,7 @@ def chained(count):
     return f"bundle: {{name: bench-chain, version: 1.0.0}}\nflows:\n  chain:\n    tasks:\n{tasks}\n"
 
 
-def flowforge(trivial, chain, fanout, many):
+def flowforge(trivial, chain, fanout, many, rounds):
     with installation(agent=SLOTS) as it:
         it.deploy(commands(1, "trivial"), files=TRUE, environment="one")
         it.deploy(chained(chain), files={"one.sql": "SELECT 1 AS one\n"}, environment="chain")
@@ -62,18 +63,21 @@ def flowforge(trivial, chain, fanout, many):
             it.run_flow(flow, environment)
             return time.monotonic() - began
 
-        for _ in range(5):
-            run("trivial", "one")
-        figures = {
-            "trivial": [run("trivial", "one") for _ in range(trivial)], "chain": run("chain", "chain"),
-            "fanout": run("fanout", "fanout"),
-        }
-        with concurrent.futures.ThreadPoolExecutor(many) as clients:
+        def at_once():
             began = time.monotonic()
             for done in [clients.submit(run, "trivial", "one") for _ in range(many)]:
                 done.result()
-            figures["many"] = time.monotonic() - began
-        return figures
+            return time.monotonic() - began
+
+        for _ in range(5):
+            run("trivial", "one")
+        with concurrent.futures.ThreadPoolExecutor(many) as clients:
+            return {
+                "trivial": [run("trivial", "one") for _ in range(trivial)],
+                "chain": [run("chain", "chain") for _ in range(rounds)],
+                "fanout": [run("fanout", "fanout") for _ in range(rounds)],
+                "many": [at_once() for _ in range(rounds)],
+            }
 
 
 @contextlib.contextmanager
