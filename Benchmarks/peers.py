@@ -45,17 +45,16 @@ def row(name, says, sizes, figures):
 
 
 def chained(count):
-    """Each task waits for the one before it. Commands can only wait for data, so these are SELECTs of one row."""
+    """Each task waits for the one before it."""
     tasks = "\n".join(
-        f"      t{i}: {{layer: bronze, sql: one.sql, output: bronze.t{i}" + (f", inputs: [bronze.t{i - 1}]}}" if i else "}")
-        for i in range(count))
+        f"      t{i}: {{layer: bronze, command: [bin/task.sh]" + (f", after: t{i - 1}}}" if i else "}") for i in range(count))
     return f"bundle: {{name: bench-chain, version: 1.0.0}}\nflows:\n  chain:\n    tasks:\n{tasks}\n"
 
 
 def flowforge(trivial, chain, fanout, many, rounds):
     with installation(agent=SLOTS) as it:
         it.deploy(commands(1, "trivial"), files=TRUE, environment="one")
-        it.deploy(chained(chain), files={"one.sql": "SELECT 1 AS one\n"}, environment="chain")
+        it.deploy(chained(chain), files=TRUE, environment="chain")
         it.deploy(commands(fanout, "fanout"), files=TRUE, environment="fanout")
 
         def run(flow, environment):
