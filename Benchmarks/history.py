@@ -87,7 +87,6 @@ def fill(path, runs):
     first_fence = one("SELECT max(last) AS last FROM fencing")["last"] + 1
     # A run a second, the last a minute before the template.
     age = [(runs - number) * 1000 + 60_000 for number in range(runs)]
-    times = ("created_at", "started_at", "finished_at", "leased_at", "at")
 
     def put(table, rows):
         names = list(rows[0])
@@ -100,8 +99,8 @@ def fill(path, runs):
         for number in range(start, min(start + 10_000, runs)):
             def older(row, **changes):
                 row = dict(row, **changes)
-                for name in times:
-                    if row.get(name) is not None:
+                for name in row:
+                    if (name == "at" or name.endswith("_at")) and row[name] is not None:
                         row[name] -= age[number]
                 return row
 

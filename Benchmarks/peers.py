@@ -133,7 +133,7 @@ def temporal_figures(address, kind, *sizes):
 def measured(command, seconds=900, **options):
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=seconds, **options)
     if done.returncode:
-        raise RuntimeError(f"{command}: {done.stderr[-2000:]}")
+        raise RuntimeError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout[-500:]}{done.stderr[-2000:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
