@@ -20,11 +20,12 @@ class Fleet:
 
     def __init__(self, it, agents, *options):
         grant = it.grant(agents)
+        self.log = it.folder / "fleet-load.log"
         self.process = subprocess.Popen(
             [BIN / "fleet-load", "--url", grant["agentURL"], "--ca-file", it.data / "ca.pem", "--pool", "bench", "--agents",
              str(agents), *map(str, options)],
             env=dict(os.environ, FLOWFORGE_JOIN_TOKEN=grant["token"]), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=open(it.folder / "fleet-load.log", "a"), text=True)
+            stderr=open(self.log, "a"), text=True)
         self.events = queue.Queue()
         self.ticks = []
         threading.Thread(target=self._read, daemon=True).start()
@@ -42,7 +43,7 @@ class Fleet:
     def _next(self, name, seconds):
         event = self.events.get(timeout=seconds)
         if event["event"] != name:
-            raise RuntimeError(f"fleet-load said {event} where {name} was expected; see its log")
+            raise RuntimeError(f"fleet-load said {event} where '{name}' was expected: {self.log.read_text()[-2000:]}")
         return event["value"]
 
     def go(self):
