@@ -172,7 +172,7 @@ let package = Package(
             ]),
         tests(
             "FlowForgeAgentCoreTests",
-            needs: ["FlowForgeAgentCore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            needs: ["FlowForgeAgentCore", "FlowForgeTestSupport", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, system, x509],
             scripts: ["Lineage/sqlglot_lineage.py", "Lineage/validate_events.py"]),
         tests(
@@ -188,7 +188,10 @@ let package = Package(
         tests("ArchitectureTests", needs: []),
         tests(
             "Suites",
-            needs: ["FlowForgeTestSupport", "FlowForgeClient", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            needs: [
+                "FlowForgeTestSupport", "FlowForgeServer", "FlowForgeStore", "FlowForgeClient", "FlowForgeBundle",
+                "FlowForgeDomain", "FlowForgeProtocol",
+            ],
             uses: [subprocess, system],
             scripts: [
                 "01-medallion/verify_nyc.py", "02-privacy/recorder.py", "05-control-plane/disk.c", "05-control-plane/disk.py",
