@@ -140,13 +140,20 @@ public struct AgentRegistry: Sendable {
             switch row.standing {
             case .revoked: .revoked
             case .draining: .draining
-            case .active: isOnline ? .online : .offline
+            case .active: !isOnline ? .offline : row.deafness?.probeAt == nil ? .online : .deaf
             }
+        var (reason, hint): (String?, String?)
+        if state == .deaf, let deafness = row.deafness, let probeAt = deafness.probeAt {
+            reason =
+                "it polls, but of the last \(deafness.missed) answers with work it started nothing; it gets one task again at "
+                + probeAt.formatted(WireCoding.timeStyle)
+            hint = "look at the agent's log; restart it, or drain it until it is mended"
+        }
         return OperatorAPI.AgentView(
             id: row.id, name: row.name, pool: row.pool, state: state, agentVersion: row.agentVersion, engines: row.engines,
             labels: row.labels, slots: row.slots, leases: row.leases, joinedAt: row.joinedAt, lastPollAt: row.lastPollAt,
             certificateNotAfter: row.certificateNotAfter,
-            spiffeID: SPIFFEID(trustDomain: trustDomain, pool: row.pool, agent: row.id).description)
+            spiffeID: SPIFFEID(trustDomain: trustDomain, pool: row.pool, agent: row.id).description, reason: reason, hint: hint)
     }
 
     static func revokedError(_ agent: ID<Agent>) -> APIError {

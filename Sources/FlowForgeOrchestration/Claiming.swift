@@ -18,8 +18,12 @@ struct Claiming {
 
     /// How many tasks the agent can start now, by what it says and what it has been given.
     func capacity(_ offer: AgentAPI.WorkOffer) throws -> Int {
-        let free = try offer.slots - offer.lostSlots - session.attempts.live(agent: agent.id)
-        return max(0, min(free, Dispatcher.mostAssignments))
+        try capacity(free: offer.slots - offer.lostSlots - session.attempts.live(agent: agent.id))
+    }
+
+    /// The same for an agent that says so many slots are free. An agent that starts nothing is given little.
+    func capacity(free: Int) throws -> Int {
+        max(0, min(free, Dispatcher.mostAssignments, try session.deafness.allowance(agent.id)))
     }
 
     /// Up to so many, each under a lease of its own.

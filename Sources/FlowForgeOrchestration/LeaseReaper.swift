@@ -155,6 +155,7 @@ extension RunStager {
             retryable: true)
         var lifecycle = attempt.lifecycle
         guard lifecycle.leaseLapsed() == .moved else { return }
+        if attempt.state == .leased { try session.deafness.startMissed(attempt.claim.agent, leasedAt: attempt.leasedAt) }
         try takeBack(attempt, as: lifecycle.state, error, action: "attempt.lose", end: .lost)
     }
 
@@ -170,6 +171,7 @@ extension RunStager {
             hint: "look at the agent's log on its machine; the agent was told to kill what runs", retryable: true)
         guard (neverStarted ? lifecycle.leaseLapsed() : lifecycle.finished(.timedOut, under: attempt.claim)) == .moved
         else { return }
+        if neverStarted { try session.deafness.startMissed(attempt.claim.agent, leasedAt: attempt.leasedAt) }
         try takeBack(
             attempt, as: lifecycle.state, error, action: "attempt.end",
             end: neverStarted ? .lost : .reported(.timedOut, error))

@@ -29,7 +29,11 @@ struct PollAnswer: Sendable {
             pool: agent.pool, delay: settings.publicationGrace, limit: 100)
         var claiming = Claiming(session: session, agent: agent, settings: settings)
         if standing == .active {
-            let room = try request.offer.map(claiming.capacity) ?? request.freeSlots
+            // An agent that fell silent must not be given back what was taken from it, through a poll that it
+            // left before: it has to speak first.
+            let isSilent = !isFirst && response.cancellations.contains { $0.reason == .leaseLost }
+            let room =
+                try isSilent ? 0 : request.offer.map(claiming.capacity) ?? claiming.capacity(free: request.freeSlots)
             let engines = request.offer?.engines ?? request.engines.map(\.name)
             if room > 0 { response.assignments = try claiming.claim(upTo: room, engines: engines) }
             hadRoom = room > 0

@@ -10,6 +10,7 @@ extension ReportBatch {
         let finished = try checked(reported, of: task)
         var lifecycle = attempt.lifecycle
         guard lifecycle.finished(finished.outcome, under: attempt.claim) == .moved else { return }
+        if attempt.state == .leased { try session.deafness.started(agent.id) }
         accepted += 1
         lastAttempt = nil
 

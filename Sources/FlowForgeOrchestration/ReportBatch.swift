@@ -161,6 +161,7 @@ struct ReportBatch {
     private mutating func start(_ attempt: AttemptRow) throws {
         var lifecycle = attempt.lifecycle
         guard lifecycle.started(under: attempt.claim) == .moved else { return }
+        try session.deafness.started(agent.id)
         var (task, run) = try taskAndRun(of: attempt)
         try session.attempts.start(
             attempt.id, leaseUntil: session.now + settings.lease,

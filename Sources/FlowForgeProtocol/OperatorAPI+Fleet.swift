@@ -73,10 +73,14 @@ extension OperatorAPI {
         public var lastPollAt: Date?
         public var certificateNotAfter: Date
         public var spiffeID: String
+        /// Why it is in its state, where that needs a word, and what to do about it.
+        public var reason: String?
+        public var hint: String?
         public init(
             id: ID<Agent>, name: String, pool: String, state: AgentState, agentVersion: String,
             engines: [AgentAPI.EngineOffer], labels: [String: String], slots: Int, leases: Int, joinedAt: Date,
-            lastPollAt: Date?, certificateNotAfter: Date, spiffeID: String
+            lastPollAt: Date?, certificateNotAfter: Date, spiffeID: String,
+            reason: String? = nil, hint: String? = nil
         ) {
             self.id = id
             self.name = name
@@ -91,6 +95,8 @@ extension OperatorAPI {
             self.lastPollAt = lastPollAt
             self.certificateNotAfter = certificateNotAfter
             self.spiffeID = spiffeID
+            self.reason = reason
+            self.hint = hint
         }
     }
 }

@@ -43,9 +43,10 @@ public enum Outcome: String, WireEnum {
     case unknown
 }
 
-/// Presence of an agent: `offline` when its last successful poll is too old.
+/// Presence of an agent: `offline` when its last successful poll is too old, `deaf` when it polls and
+/// does not start what it is given.
 public enum AgentState: String, WireEnum {
-    case online, offline, draining, revoked
+    case online, offline, deaf, draining, revoked
     case unknown
 }
 

@@ -80,7 +80,7 @@ import Testing
             "UPDATE task SET state = 'failed' WHERE id = 1"
         ),
         ("attempts of a task are numbered without gaps", "UPDATE attempt SET number = 3 WHERE id = 'a3'"),
-        ("an agent holds no more than its slots", "UPDATE agent SET slots = 1; \(more(3))"),
+        ("an agent holds no more than its slots", "UPDATE agent SET slots = 1; \(more(1))"),
         ("fencing grows strictly within a pool", "UPDATE attempt SET fencing = 2 WHERE id = 'a3'"),
         ("fencing grows strictly within a pool", "UPDATE fencing SET last = 2"),
         ("log lines are counted without gaps", "UPDATE attempt SET log_lines = 2 WHERE id = 'a1'"),

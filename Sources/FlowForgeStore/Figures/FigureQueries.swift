@@ -26,9 +26,9 @@ public struct FigureQueries {
         let rows = try Row.fetchAll(
             session.db,
             sql: """
-                SELECT CASE WHEN state <> 'active' THEN state WHEN last_poll_at > ? THEN 'online' ELSE 'offline' END AS shown,
-                    count(*) AS count
-                FROM agent GROUP BY shown
+                SELECT CASE WHEN state <> 'active' THEN state WHEN last_poll_at IS NULL OR last_poll_at <= ? THEN 'offline'
+                    WHEN d.probe_at IS NOT NULL THEN 'deaf' ELSE 'online' END AS shown, count(*) AS count
+                FROM agent LEFT JOIN agent_deafness d ON d.agent = agent.id GROUP BY shown
                 """,
             arguments: [since])
         return Dictionary(uniqueKeysWithValues: rows.map { (AgentState(rawValue: $0["shown"]) ?? .unknown, $0["count"]) })

@@ -1,3 +1,4 @@
+public import FlowForgeDomain
 public import FlowForgeProtocol
 public import Foundation
 internal import GRDB
@@ -21,6 +22,8 @@ public struct AgentRow: Sendable {
     public var lastPollAt: Date?
     /// Of its newest certificate.
     public var certificateNotAfter: Date
+    /// Present while it does not start what it is given.
+    public var deafness: Deafness?
 }
 
 public struct AgentQueries {
@@ -60,6 +63,10 @@ public struct AgentQueries {
 
     public func standing(of agent: ID<Agent>) throws -> AgentStanding? {
         try session.row("SELECT state FROM agent WHERE id = ?", [agent.description]).map { try $0.word("state") }
+    }
+
+    public func lastPoll(of agent: ID<Agent>) throws -> Date? {
+        try session.row("SELECT last_poll_at FROM agent WHERE id = ?", [agent.description])?.date("last_poll_at")
     }
 
     public func name(of agent: ID<Agent>) throws -> String? {
@@ -103,10 +110,10 @@ public struct AgentQueries {
             session.db,
             sql: """
                 SELECT a.id, a.name, a.pool, a.state, a.agent_version, a.engines, a.labels, a.slots, a.joined_at,
-                    a.last_poll_at,
+                    a.last_poll_at, d.missed, d.leased_at, d.probe_at,
                     (SELECT count(*) FROM attempt t WHERE t.agent = a.id AND t.lease_until IS NOT NULL) AS leases,
                     (SELECT max(c.not_after) FROM agent_certificate c WHERE c.agent = a.id) AS certificate_not_after
-                FROM agent a WHERE \(condition)
+                FROM agent a LEFT JOIN agent_deafness d ON d.agent = a.id WHERE \(condition)
                 """,
             arguments: arguments
         ).map { row in
@@ -116,7 +123,10 @@ public struct AgentQueries {
                 engines: try fromJSON([AgentAPI.EngineOffer].self, row["engines"]),
                 labels: try fromJSON([String: String].self, row["labels"]), slots: row["slots"], leases: row["leases"],
                 joinedAt: Date(milliseconds: row["joined_at"]), lastPollAt: row.date("last_poll_at"),
-                certificateNotAfter: row.date("certificate_not_after") ?? Date(milliseconds: row["joined_at"]))
+                certificateNotAfter: row.date("certificate_not_after") ?? Date(milliseconds: row["joined_at"]),
+                deafness: (row["missed"] as Int?).map {
+                    Deafness(missed: $0, leasedAt: row.date("leased_at"), probeAt: row.date("probe_at"))
+                })
         }
     }
 }

@@ -101,12 +101,11 @@ public struct HistoryQueries {
                 FROM attempt GROUP BY task HAVING count(*) <> max(number) OR min(number) <> 1
                 """),
         Rule(
-            // Those that it has ended and is about to report stand beside those that took their slots.
             name: "an agent holds no more than its slots",
             broken: """
-                SELECT 'agent ' || g.id || ' has ' || g.slots || ' slots and ' || count(*) || ' started attempts' AS what
-                FROM agent g JOIN attempt a ON a.agent = g.id AND a.state = 'running' AND a.lease_until IS NOT NULL
-                WHERE g.slots > 0 GROUP BY g.id HAVING count(*) > 2 * g.slots
+                SELECT 'agent ' || g.id || ' has ' || g.slots || ' slots and ' || count(*) || ' live attempts' AS what
+                FROM agent g JOIN attempt a ON a.agent = g.id AND a.lease_until IS NOT NULL
+                WHERE g.slots > 0 GROUP BY g.id HAVING count(*) > g.slots
                 """),
         Rule(
             name: "fencing grows strictly within a pool",

@@ -33,7 +33,7 @@ struct StateSign {
     init(_ state: AgentState, _ style: Style) {
         switch state {
         case .online: self.init("●", "*", .green, style)
-        case .draining: self.init("●", "*", .yellow, style)
+        case .draining, .deaf: self.init("●", "*", .yellow, style)
         case .offline: self.init("○", "o", .red, style)
         case .revoked, .unknown: self.init("⊘", "-", .dim, style)
         }

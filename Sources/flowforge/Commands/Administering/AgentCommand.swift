@@ -62,6 +62,8 @@ struct AgentShow: RemoteCommand {
         fields.add("agent", agent.id.description)
         fields.add("name", agent.name)
         fields.add("state", style.word(StateSign(agent.state, style), agent.state.rawValue))
+        fields.add("reason", agent.reason)
+        fields.add("do", agent.hint)
         fields.add("pool", agent.pool)
         fields.add("busy", "\(agent.leases) of \(Figures.count(Int64(agent.slots), "slot"))")
         fields.add("engines", agent.engines.map { "\($0.name) \($0.version)" }.joined(separator: ", "))
