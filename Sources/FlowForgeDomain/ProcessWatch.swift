@@ -12,6 +12,8 @@ public import Foundation
 public struct ProcessWatch: Sendable {
     public enum Verdict: Hashable, Sendable {
         case speaks
+        /// As `speaks`, and another did before.
+        case takesOver
         /// Another poll that came before must be newer than this one.
         case late
         /// It is not late deliveries any more.
@@ -37,11 +39,12 @@ public struct ProcessWatch: Sendable {
             return .speaks
         }
         guard process == current || former.contains(process) else {
+            let isFirst = current == nil
             if let current { former = (former + [current]).suffix(Self.remembered) }
             current = process
             sequence = number
             late = []
-            return .speaks
+            return isFirst ? .speaks : .takesOver
         }
         late = late.filter { now.timeIntervalSince($0) < Self.window } + [now]
         return late.count > Self.tolerated ? .cloned : .late

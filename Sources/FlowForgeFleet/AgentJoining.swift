@@ -95,6 +95,12 @@ public struct AgentJoining: Sendable {
         }
     }
 
+    /// Agents renew at half of a certificate's life ± 10 %. One that has not when two thirds are over
+    /// reads its clock wrongly, and is asked to.
+    public func isRenewalOverdue(of identity: AgentIdentity) -> Bool {
+        identity.certificateNotAfter.timeIntervalSince(store.now()) < Double(settings.certificateLifetime.components.seconds) / 3
+    }
+
     /// Throws ``ErrorCode/protocolVersion`` and says which side to upgrade.
     public static func check(protocolVersion version: Int) throws(APIError) {
         guard !ProtocolVersion.isServed(version) else { return }

@@ -10,11 +10,17 @@ internal import Synchronization
 public final class AgentProcesses: Sendable {
     private let store: Store
     private let refusals: RefusalTrail
+    private let takenOver: @Sendable (ID<Agent>) -> Void
     private let watches = Mutex<[ID<Agent>: ProcessWatch]>([:])
 
-    public init(store: Store, refusals: RefusalTrail) {
+    /// `takenOver` is called when an agent is heard from another process than before, so that a held poll
+    /// of the former is answered and shows whether it lives.
+    public init(
+        store: Store, refusals: RefusalTrail, takenOver: @escaping @Sendable (ID<Agent>) -> Void = { _ in }
+    ) {
         self.store = store
         self.refusals = refusals
+        self.takenOver = takenOver
     }
 
     /// Throws ``ErrorCode/agentCloned``, logged and audited, for a process that has been succeeded and
@@ -25,6 +31,7 @@ public final class AgentProcesses: Sendable {
         let verdict = watches.withLock { $0[agent.id, default: ProcessWatch()].polled(by: process, sequence: sequence, at: now) }
         switch verdict {
         case .speaks: return
+        case .takesOver: takenOver(agent.id)
         case .late:
             throw APIError(
                 .conflict, "a younger poll of agent \(agent.id) came before this one", hint: "poll again",

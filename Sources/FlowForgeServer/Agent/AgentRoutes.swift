@@ -24,9 +24,10 @@ enum AgentRoutes {
             let message = try await request.json(AgentAPI.PollRequest.self)
             try AgentJoining.check(protocolVersion: message.protocolVersion)
             try await services.processes.admit(message, from: identity)
-            let response = try await Connection.cancellingWhenClosed {
+            var response = try await Connection.cancellingWhenClosed {
                 try await services.dispatcher.poll(message, from: identity)
             }
+            if services.joining.isRenewalOverdue(of: identity) { response.directives.append(.renew) }
             return try Response.json(response)
         }
         agents.post("report") { request, context in

@@ -62,7 +62,7 @@ final class ControlPlaneServices: Sendable {
         agents = AgentRegistry(
             store: store, trustDomain: authority.trustDomain, settings: fleet, refusals: refusals,
             standingChanged: { wakeUps.wake(agent: $0) })
-        processes = AgentProcesses(store: store, refusals: refusals)
+        processes = AgentProcesses(store: store, refusals: refusals, takenOver: { wakeUps.wake(agent: $0) })
         bundles = try BundleRegistry(store: store, folder: DataFolder(settings.dataFolder).bundles, logger: logger)
         environments = Environments(store: store)
         deployments = Deployments(store: store, observers: [TriggerDeployment(wakeUps: wakeUps)])

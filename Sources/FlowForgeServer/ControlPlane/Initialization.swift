@@ -140,7 +140,7 @@ public struct Initialization: Sendable {
 
             leases:
               start: 15s        # an agent has this long to confirm that a task runs
-              held: 1m          # renewed by each poll
+              held: 24s         # renewed by polls three times while it lasts
 
             # How long what is finished is kept; what is not named here is kept for ever, as the audit trail always is.
             retention:
