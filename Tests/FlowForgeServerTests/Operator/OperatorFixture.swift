@@ -26,8 +26,11 @@ final class OperatorFixture: Sendable {
     }
 
     /// Serves while `body` runs.
-    static func serving(_ body: @escaping @Sendable (OperatorFixture) async throws -> Void) async throws {
-        try await TestControlPlane.run { plane in try await body(try await OperatorFixture(plane)) }
+    static func serving(
+        configure: @Sendable (inout ServerSettings) -> Void = { _ in },
+        _ body: @escaping @Sendable (OperatorFixture) async throws -> Void
+    ) async throws {
+        try await TestControlPlane.run(configure: configure) { plane in try await body(try await OperatorFixture(plane)) }
     }
 
     var services: ControlPlaneServices { plane.controlPlane.services }

@@ -34,5 +34,28 @@ import Testing
         }
     }
 
+    @Test func `at default settings work of an agent that died runs elsewhere within 30 s`() async throws {
+        var settings = Fleet.Settings()
+        settings.hasDefaultLeases = true
+        try await Fleet.up(settings) { fleet in
+            let dying = try await fleet.agent("dying")
+            let daemon = try await dying.start()
+            let run = try await fleet.run("gated")
+            try await fleet.trace("start")
+            _ = try await fleet.agent("other").start()
+            try await FaultTally.fault("agent.kill_for_good") {
+                let died = ContinuousClock.now
+                try await daemon.kill9()
+                let second = try await fleet.trace("start", count: 2, within: .seconds(45))
+                let took = ContinuousClock.now - died
+                print("death of an agent to its work running elsewhere: \(took)")
+                try #require(took < .seconds(30) && second[4].contains("/other/"))
+                try fleet.go()
+                let ended = try await fleet.ended(run)
+                try #require(ended.state == .succeeded && ended.tasks?[0].attempts.map(\.state) == [.lost, .succeeded])
+            }
+        }
+    }
+
     private func isAlive(_ pid: String) -> Bool { Int32(pid).map { kill($0, 0) == 0 } ?? false }
 }

@@ -12,9 +12,10 @@ import Testing
 /// history has been checked.
 final class Fleet: Sendable {
     struct Settings: Sendable {
+        /// In seconds; short, but for tests of the defaults.
         var startLease = 5
         var heldLease = 6
-        var certificateLifetime = "1d"
+        var hasDefaultLeases = false
         /// Where agents reach the control plane.
         var host = "127.0.0.1"
     }
@@ -79,11 +80,12 @@ final class Fleet: Sendable {
             ])
         try #require(made.status == 0, "\(made)")
         let file = control.appending(path: "flowforged.yaml")
-        try String(contentsOf: file, encoding: .utf8)
-            .replacing(/start: \d+m?s?/, with: "start: \(settings.startLease)s")
-            .replacing(/held: \d+m?s?/, with: "held: \(settings.heldLease)s")
-            .replacing("agent_lifetime: 1d", with: "agent_lifetime: \(settings.certificateLifetime)")
-            .write(to: file, atomically: true, encoding: .utf8)
+        if !settings.hasDefaultLeases {
+            try String(contentsOf: file, encoding: .utf8)
+                .replacing(/start: \d+m?s?/, with: "start: \(settings.startLease)s")
+                .replacing(/held: \d+m?s?/, with: "held: \(settings.heldLease)s")
+                .write(to: file, atomically: true, encoding: .utf8)
+        }
         try await startControlPlane()
         let ca = try String(contentsOf: control.appending(path: "ca.pem"), encoding: .utf8)
         let token = try String(contentsOf: folder.appending(path: "token"), encoding: .utf8)
@@ -101,9 +103,10 @@ final class Fleet: Sendable {
     var client: OperatorClient { http.withLock { $0! } }
     var controlPlane: Daemon { current.withLock { $0! } }
 
-    func startControlPlane() async throws {
+    func startControlPlane(environment: [String: String] = [:]) async throws {
         let daemon = try start(
-            "flowforged", ["serve", "--config", control.appending(path: "flowforged.yaml").path], named: "flowforged")
+            "flowforged", ["serve", "--config", control.appending(path: "flowforged.yaml").path], named: "flowforged",
+            environment: environment)
         try await daemon.ready()
         current.withLock { $0 = daemon }
     }
@@ -149,12 +152,12 @@ final class Fleet: Sendable {
     }
 
     func log(_ run: ID<Run>) async throws -> [String] {
-        try await client.logs(of: run, limit: 1000).lines.map(\.line.text)
+        try await client.logs(of: run, limit: 500).lines.map(\.line.text)
     }
 
     /// Codes of what was refused under `action` so far.
     func refusals(_ action: String) async throws -> [String] {
-        try await client.audit(action: action, limit: 1000).items
+        try await client.audit(action: action, limit: 500).items
             .filter { $0.outcome == "refused" }.compactMap { $0.detail["code"]?.string }
     }
 }

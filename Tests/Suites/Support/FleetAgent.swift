@@ -14,6 +14,7 @@ struct FleetAgent: Sendable {
     var namespace: String?
     /// Added to its configuration.
     var settings = "slots: 2"
+    var grace = "20s"
     var environment: [String: String] = [:]
 
     var spool: URL { state.appending(path: "spool") }
@@ -30,7 +31,7 @@ struct FleetAgent: Sendable {
           duckdb:
             executable: \(Checkout.duckdb)
         shutdown:
-          grace: 20s
+          grace: \(grace)
         \(settings)
         """.write(to: file, atomically: true, encoding: .utf8)
         return file
@@ -52,7 +53,8 @@ struct FleetAgent: Sendable {
 
     /// Joins with a new token; `again` keeps the id where the certificate has expired.
     static func join(
-        _ fleet: Fleet, name: String, state: URL? = nil, force: Bool = false, namespace: String? = nil
+        _ fleet: Fleet, name: String, state: URL? = nil, force: Bool = false, namespace: String? = nil,
+        environment: [String: String] = [:]
     ) async throws -> FleetAgent {
         let state = state ?? fleet.folder.appending(path: name)
         let grant = try await fleet.client.createJoinToken(.init(pool: "local", ttlSeconds: 600))
@@ -64,7 +66,7 @@ struct FleetAgent: Sendable {
             ] + (force ? ["--force"] : [])
         let joined = try await execute(
             namespace == nil ? program : "ip", namespace.map { ["netns", "exec", $0, program] + words } ?? words,
-            environment: ["FLOWFORGE_JOIN_TOKEN": grant.token.reveal()])
+            environment: environment.merging(["FLOWFORGE_JOIN_TOKEN": grant.token.reveal()]) { $1 })
         try #require(joined.status == 0, "\(joined)")
         let id = try #require(joined.output.firstMatch(of: /agt_[0-9a-z]+/).flatMap { ID<Agent>(String($0.0)) }, "\(joined)")
         return FleetAgent(fleet: fleet, name: name, state: state, id: id, namespace: namespace)

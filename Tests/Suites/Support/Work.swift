@@ -52,7 +52,7 @@ enum Work {
             trap '' TERM INT HUP
             (setsid bash -c "trap '' TERM INT HUP; echo child \$\$ >> '$ledger/ledger'; while :; do sleep 0.2; done" &)
             while :; do sleep 0.2; done ;;
-        talking) for n in $(seq 1 20000); do echo "line $n of a task that talks and talks and talks without end"; done ;;
+        talking) until [ -e "$ledger/go" ]; do sleep 0.05; done; for n in $(seq 1 20000); do echo "line $n of a task that talks and talks and talks without end"; done ;;
         hanging) while :; do sleep 0.2; done ;;
         esac
         echo "end $FLOWFORGE_TASK $attempt" >> "$ledger/ledger"
@@ -62,6 +62,8 @@ enum Work {
 extension Fleet {
     /// Opens the gate of the tasks that wait.
     func go() throws { try Data().write(to: ledger.appending(path: "go")) }
+
+    func close() throws { try FileManager.default.removeItem(at: ledger.appending(path: "go")) }
 
     /// The ledger's lines whose first word is `word`, as words.
     func traces(_ word: String) -> [[String]] {
