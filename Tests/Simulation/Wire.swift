@@ -72,6 +72,7 @@ final class Wire: ControlPlane, @unchecked Sendable {
         case .started: "started"
         case .progress: "progress"
         case .published(let publication): "published \(publication.asset) \(publication.snapshot.version)"
+        case .arrived(let arrival): "arrived \(arrival.files.count)"
         case .dropped: "dropped"
         case .lineage: "lineage"
         case .unknown(let type): type
