@@ -15,11 +15,9 @@ import Testing
         try FileManager.default.createDirectory(
             at: place.appending(path: "bundles/blobs/sha256"), withIntermediateDirectories: true)
         let sealed = try #require(try SealingKey(Secret(Self.sealing))?.seal(key, for: "backup-1"))
-        let webhook = try #require(try SealingKey(Secret(Self.sealing))?.seal(Secret("hook"), for: "backup-1 webhook.key"))
         let contents: [String: Data] = [
             "flowforge.db": Data("database".utf8), "ca.pem": Data("certificate".utf8), "server.pem": Data("server".utf8),
-            "flowforged.yaml": Data("data_dir: .".utf8), "ca.key.sealed": sealed, "webhook.key.sealed": webhook,
-            "bundles/index.json": Data("{}".utf8),
+            "flowforged.yaml": Data("data_dir: .".utf8), "ca.key.sealed": sealed, "bundles/index.json": Data("{}".utf8),
             "bundles/blobs/sha256/ab": Data("blob".utf8),
         ]
         for (path, data) in contents { try data.write(to: place.appending(path: path)) }
@@ -54,11 +52,9 @@ import Testing
             #expect(outcome.replaced == nil)
             let expected: Set = [
                 "flowforge.db", "ca.pem", "ca.key", "server.pem", "flowforged.yaml", "bundles", "restored.json", "lock",
-                "webhook.key",
             ]
             #expect(try names(target) == expected)
             #expect(try text(target, "ca.key") == key.reveal())
-            #expect(try text(target, "webhook.key") == "hook")
             #expect(try text(target, "bundles/blobs/sha256/ab") == "blob")
             let modes = try ["ca.key", "flowforge.db", "."].map {
                 try FileManager.default.attributesOfItem(atPath: target.appending(path: $0).path)[.posixPermissions] as? Int

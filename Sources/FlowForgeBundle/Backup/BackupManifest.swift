@@ -60,8 +60,6 @@ public enum BackupLayout {
     public static let caCertificate = "ca.pem"
     public static let caKey = "ca.key"
     public static let sealedKey = "ca.key.sealed"
-    public static let webhookKey = "webhook.key"
-    public static let sealedWebhookKey = "webhook.key.sealed"
     public static let serverCertificate = "server.pem"
     public static let configuration = "flowforged.yaml"
     /// In a data folder: a restore that is under way, or was interrupted.
@@ -76,7 +74,7 @@ public enum BackupLayout {
 
     /// Whether a path from a manifest stays in the folder and is one that a backup has.
     static func allows(_ path: String) -> Bool {
-        let plain = [database, caCertificate, sealedKey, sealedWebhookKey, serverCertificate, configuration]
+        let plain = [database, caCertificate, sealedKey, serverCertificate, configuration]
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count > 1 else { return plain.contains(path) }
         return parts[0] == bundles && parts.count <= 4

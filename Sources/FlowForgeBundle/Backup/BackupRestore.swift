@@ -44,7 +44,6 @@ public struct BackupRestore: Sendable {
     /// moved; then the folder cannot be served until the restore has been run again.
     public func run(now: Date = Date()) throws -> Outcome {
         let key = try caKey()
-        let webhookKey = try webhookKey()
         let isNew = !files.fileExists(atPath: target.path)
         do {
             try files.createDirectory(
@@ -63,7 +62,7 @@ public struct BackupRestore: Sendable {
                 hint: "restore into an empty folder, or give --replace, which moves what is there aside")
         }
         do {
-            try stage(key, webhookKey, now: now)
+            try stage(key, now: now)
         } catch {
             if !wasInterrupted { try? files.removeItem(at: place(BackupLayout.restoring)) }
             throw error
@@ -98,19 +97,6 @@ public struct BackupRestore: Sendable {
         return key
     }
 
-    /// The key that webhooks' secrets are derived from; `nil` where the backup has none, or cannot be opened
-    /// because the CA's key came from elsewhere. Then webhooks get new secrets.
-    private func webhookKey() throws -> Secret? {
-        guard case .sealed(let sealing) = key,
-            backup.manifest.files.contains(where: { $0.path == BackupLayout.sealedWebhookKey })
-        else { return nil }
-        let sealed = try Data(contentsOf: backup.folder.appending(path: BackupLayout.sealedWebhookKey))
-        guard let opened = sealing.open(sealed, of: "\(backup.manifest.name) \(BackupLayout.webhookKey)") else {
-            throw BackupFault("\(BackupLayout.sealedWebhookKey) cannot be opened: it is damaged", hint: "use another backup")
-        }
-        return opened
-    }
-
     private func locked() throws -> FolderLock {
         do {
             return try FolderLock(place(BackupLayout.lock))
@@ -130,19 +116,16 @@ public struct BackupRestore: Sendable {
             .filter { !own.contains($0) && !$0.hasPrefix(BackupLayout.replacedPrefix) }
     }
 
-    private func stage(_ key: Secret, _ webhookKey: Secret?, now: Date) throws {
+    private func stage(_ key: Secret, now: Date) throws {
         let staging = place(BackupLayout.restoring)
         if files.fileExists(atPath: staging.path) { try files.removeItem(at: staging) }
         try makeFolder(staging)
         // The name must be durable before anything is moved.
         try DurableFile.syncFolder(target)
-        for file in backup.manifest.files where ![BackupLayout.sealedKey, BackupLayout.sealedWebhookKey].contains(file.path) {
+        for file in backup.manifest.files where file.path != BackupLayout.sealedKey {
             try copy(file, to: staging.appending(path: file.path))
         }
         try write(Data(key.reveal().utf8), to: staging.appending(path: BackupLayout.caKey))
-        if let webhookKey {
-            try write(Data(webhookKey.reveal().utf8), to: staging.appending(path: BackupLayout.webhookKey))
-        }
         let mark = RestoredMark(backup: backup.manifest.name, madeAt: backup.manifest.madeAt, restoredAt: now)
         try write(try WireCoding.encode(mark), to: staging.appending(path: BackupLayout.restored))
         for folder in try folders(in: staging) + [staging] { try DurableFile.syncFolder(folder) }

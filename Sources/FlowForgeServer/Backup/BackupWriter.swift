@@ -62,16 +62,6 @@ struct BackupWriter {
         } else {
             warnings.append("the CA's private key: there is no backup.sealing_key; keep a copy of ca.key elsewhere")
         }
-        if files.fileExists(atPath: data.webhookKey.path) {
-            let webhookKey = Secret(try DataFolder.privateText(data.webhookKey))
-            if let sealingKey {
-                let sealed = try sealingKey.seal(webhookKey, for: "\(name) \(BackupLayout.webhookKey)")
-                listed.append(try put(sealed, BackupLayout.sealedWebhookKey))
-            } else {
-                warnings.append(
-                    "the key of webhooks' secrets: there is no backup.sealing_key; keep a copy of webhook.key elsewhere")
-            }
-        }
         let manifest = BackupManifest(
             name: name, madeAt: madeAt, madeBy: FlowForgeVersion.current, lastAuditEntry: copied.lastAuditEntry, files: listed,
             caKeyDigest: ContentDigest.of(Data(key.reveal().utf8)), warnings: warnings)
