@@ -159,7 +159,7 @@ import Testing
             let assignment = stage.assignment(lease: 3)
             try await stage.running {
                 stage.assign(assignment)
-                try await eventually { stage.plane.state.withLock { $0.polls.last?.waitSeconds == 25 && $0.polls.count >= 3 } }
+                try await eventually { stage.plane.state.withLock { $0.polls.contains { $0.waitSeconds == 25 } } }
                 try await eventually(10) {
                     stage.plane.state.withLock { $0.polls.contains { $0.waitSeconds == 0 && $0.leases.count == 1 } }
                 }

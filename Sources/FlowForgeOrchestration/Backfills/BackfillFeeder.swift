@@ -41,7 +41,8 @@ public struct BackfillFeeder: Service {
                 pause = .seconds(1)
             }
             switch await ticket.wait(upTo: pause) {
-            case .cancelled, .draining: return
+            case .cancelled: return
+            case .draining: return await untilStopped()
             case .changed, .agent, .timeout: continue
             }
         }

@@ -56,7 +56,9 @@ public struct TriggerClock: Service {
                 sleep = .seconds(1)
             }
             switch await ticket.wait(upTo: sleep) {
-            case .cancelled, .draining: return
+            case .cancelled: return
+            // The polls are let go first; this service has its own turn.
+            case .draining: return await untilStopped()
             case .changed, .agent, .timeout: continue
             }
         }

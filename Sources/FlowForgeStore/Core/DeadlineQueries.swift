@@ -23,6 +23,7 @@ struct DeadlineQueries {
         ("publication", "offer_at", "offer_at IS NOT NULL"),
         ("tick", "due_at", "outcome = 'waiting'"),
         ("agent", "last_poll_at", "last_poll_at IS NOT NULL"),
+        ("agent_deafness", "probe_at", "probe_at IS NOT NULL"),
     ]
 
     /// Moves all of them by the step, and says so in the audit trail.

@@ -255,9 +255,13 @@ public final class Store: Sendable {
     /// Writes that wait for the writer at the moment; those that it is busy with are not counted.
     public var waitingWrites: Int { queue.withLock { $0.waiting.count } }
 
-    /// Lets the writes that wait finish, refuses new ones, and closes the files.
+    /// Lets the writes that wait finish, refuses new ones, and closes the files. Closing again does nothing.
     public func close() throws {
-        queue.withLock { $0.isClosed = true }
+        let wasClosed = queue.withLock { queue in
+            defer { queue.isClosed = true }
+            return queue.isClosed
+        }
+        if wasClosed { return }
         do {
             // What is in the log goes into the database, so that a stopped one is one file.
             _ = try pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }

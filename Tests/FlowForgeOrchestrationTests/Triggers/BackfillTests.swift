@@ -60,7 +60,7 @@ import Testing
         let started = try await bench.start(bench.request(maxRuns: 3))
         #expect(started.total == 10 && started.open == 3 && started.state == .running && started.trigger == "daily")
         let runs = try await bench.it.runs()
-        #expect(runs.map(\.scheduledFor) == [5, 6, 7].map { bench.day($0).addingTimeInterval(6 * 3600) })
+        #expect(Set(runs.map(\.scheduledFor)) == Set([5, 6, 7].map { bench.day($0).addingTimeInterval(6 * 3600) }))
         #expect(runs.allSatisfy { $0.cause == .backfill && $0.trigger == "daily" })
         let done = try await bench.workOff(started.id)
         #expect(done.state == .completed && done.succeeded == 10 && done.open == 0)

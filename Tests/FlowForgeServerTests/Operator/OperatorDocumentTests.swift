@@ -163,7 +163,8 @@ struct OpenAPI {
         var examplePath: String {
             let examples = [
                 "{environment}": "dev", "{run}": "\(ID<Run>.make())", "{trigger}": "\(ID<Trigger>.make())",
-                "{agent}": "\(ID<Agent>.make())",
+                "{agent}": "\(ID<Agent>.make())", "{backfill}": "\(ID<Backfill>.make())", "{flow}": "main",
+                "{key}": "resource:warehouse",
                 "{digest}": "sha256:\(String(repeating: "0", count: 64))", "{bundle}": "demo", "{version}": "1.0.0",
                 "{asset}": "bronze.raw",
                 "{id}": path.contains("principals") ? "\(ID<Principal>.make())" : "\(ID<JoinToken>.make())",

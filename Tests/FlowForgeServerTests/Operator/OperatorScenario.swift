@@ -30,6 +30,7 @@ final class OperatorScenario {
         let bundle = try await release()
         let run = try await runOnce()
         try await trigger()
+        try await backfill()
         try await look(at: run, of: bundle)
         try await manageAgents()
         try await backUp()
@@ -159,6 +160,25 @@ final class OperatorScenario {
         try await call("setLimit", .PUT, "/api/v1/limits/nonsense", try WireCoding.encode(["slots": 1] as JSONValue))
         try await get("listLimits", "/limits")
         for _ in 0..<2 { try await call("removeLimit", .DELETE, "/api/v1/limits/resource%3Awarehouse") }
+    }
+
+    private func backfill() async throws {
+        let range: JSONValue = [
+            "environment": "dev", "flow": "main", "from": "2026-01-01T00:00:00.000Z", "until": "2026-01-03T00:00:00.000Z",
+            "everySeconds": 86400, "idempotencyKey": "b",
+        ]
+        let made = try await post("startBackfill", "/backfills", range)
+        try await post("startBackfill", "/backfills", range)
+        try await post("startBackfill", "/backfills", ["environment": "dev"])
+        try await get("listBackfills", "/backfills?environment=dev&limit=1")
+        try await get("listBackfills", "/backfills?after=x")
+        let id = try #require(made["id"]?.string)
+        try await get("getBackfill", "/backfills/\(id)")
+        try await get("getBackfill", "/backfills/\(ID<Backfill>.make())")
+        try await get("listBackfillTicks", "/backfills/\(id)/ticks?limit=1")
+        try await get("listBackfillTicks", "/backfills/\(id)/ticks?after=x")
+        try await post("cancelBackfill", "/backfills/\(id)/cancel")
+        try await post("cancelBackfill", "/backfills/\(ID<Backfill>.make())/cancel")
     }
 
     private func trigger() async throws {
