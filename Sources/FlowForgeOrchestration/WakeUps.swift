@@ -23,6 +23,14 @@ public final class WakeUps: Sendable {
         case triggers
         /// Backfills that can go on.
         case backfills
+
+        /// Somebody's request waits, not a loop of the control plane.
+        var isOfRequest: Bool {
+            switch self {
+            case .poll, .run, .log: true
+            case .triggers, .backfills: false
+            }
+        }
     }
 
     public enum Signal: Hashable, Sendable {
@@ -107,8 +115,8 @@ public final class WakeUps: Sendable {
         }
     }
 
-    /// Tickets that are taken, whether they wait at the moment or not.
-    public var waiting: Int { state.withLock { $0.waiters.count } }
+    /// Tickets of requests, whether they wait at the moment or not.
+    public var waiting: Int { state.withLock { $0.waiters.values.count { $0.topic.isOfRequest } } }
 
     /// Tickets that wait at the moment.
     var parked: Int { state.withLock { $0.waiters.values.count { $0.continuation != nil } } }

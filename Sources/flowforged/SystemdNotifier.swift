@@ -55,7 +55,7 @@ struct SystemdNotifier: Service {
             let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
             let sent = withUnsafePointer(to: &address) { pointer in
                 pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    sendto(descriptor, message, message.utf8.count, Int32(MSG_NOSIGNAL), $0, length)
+                    sendto(descriptor, message, message.utf8.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT), $0, length)
                 }
             }
             if sent < 0 {

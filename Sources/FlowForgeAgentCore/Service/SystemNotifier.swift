@@ -34,9 +34,10 @@ public struct SystemNotifier: Sendable {
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
+        // A socket whose reader is stuck must not stop the agent.
         let sent = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                message.withCString { sendto(descriptor, $0, strlen($0), Int32(MSG_NOSIGNAL), address, length) }
+                message.withCString { sendto(descriptor, $0, strlen($0), Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT), address, length) }
             }
         }
         if sent < 0 { logger.debug("systemd was not told", metadata: ["reason": "\(String(cString: strerror(errno)))"]) }

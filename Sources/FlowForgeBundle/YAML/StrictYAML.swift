@@ -4,7 +4,7 @@ public import Foundation
 /// Reads one YAML file of people, strictly, and collects everything that is wrong with it.
 ///
 /// Accepted is what JSON can say, in YAML's clothes: no anchors, aliases, tags or merge keys, one
-/// document, keys that are text and unique, UTF-8, at most 1 MiB and 32 levels. So a small file cannot
+/// document, keys that are text and unique, UTF-8, at most 4 MiB and 32 levels. So a small file cannot
 /// become a large value, and a reader of the file sees all that there is.
 ///
 /// ```swift
@@ -16,7 +16,7 @@ public import Foundation
 /// try yaml.finish()
 /// ```
 public final class StrictYAML {
-    public static let largestFile = 1 << 20
+    public static let largestFile = BundleLimits.manifestBytes
     public static let deepest = 32
 
     /// The path as messages show it.
@@ -29,7 +29,7 @@ public final class StrictYAML {
     /// as duplicate keys, are reported and the value is returned.
     public func parse(_ data: Data) -> YAMLNode? {
         guard data.count <= Self.largestFile else {
-            report("the file has \(data.count) bytes", hint: "at most 1 MiB is read; move SQL and lists into files of their own")
+            report("the file has \(data.count) bytes", hint: "at most 4 MiB is read; move SQL and lists into files of their own")
             return nil
         }
         guard let text = String(validating: data, as: UTF8.self) else {

@@ -190,10 +190,10 @@ import Testing
             #expect(answer.headers.first(name: "content-type") == "text/plain; version=0.0.4; charset=utf-8")
             let text = String(decoding: answer.body, as: UTF8.self)
             for line in [
-                "flowforge_runs{state=\"cancelled\"} 1", "flowforge_tasks{state=\"succeeded\"} 1",
-                "flowforge_attempts_finished_total{outcome=\"succeeded\"} 1", "flowforge_agents{state=\"revoked\"} 1",
-                "flowforge_build_info{version=\"\(FlowForgeVersion.current)\",protocol=\"\(ProtocolVersion.current)\"} 1",
-            ] { #expect(text.contains("\(line)\n"), "\(line)") }
+                "flowforge_runs{state=\"cancelled\"} ", "flowforge_tasks{state=\"succeeded\"} 1\n",
+                "flowforge_attempts_finished_total{outcome=\"succeeded\"} 1\n", "flowforge_agents{state=\"revoked\"} 1\n",
+                "flowforge_build_info{version=\"\(FlowForgeVersion.current)\",protocol=\"\(ProtocolVersion.current)\"} 1\n",
+            ] { #expect(text.contains(line), "\(line)") }
             let result = try await Subprocess.run(
                 .name("promtool"), arguments: ["check", "metrics"], input: .string(text), output: .string(limit: 1 << 20),
                 error: .string(limit: 1 << 20))
