@@ -65,7 +65,7 @@ public final class WireAgent: Sendable {
                 "/agent/v1/poll",
                 AgentAPI.PollRequest(
                     freeSlots: 4, slots: 4, engines: [.init(name: "duckdb", version: "1"), .init(name: "command", version: "1")],
-                    waitSeconds: 0.2)))
+                    waitSeconds: 0.2, offer: .init(slots: 4, engines: ["duckdb", "command"]))))
         let assignments = try answer.decoded(AgentAPI.PollResponse.self).assignments
         for assignment in assignments {
             append(.started(.init(pid: 1)), of: assignment)
