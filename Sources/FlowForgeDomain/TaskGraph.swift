@@ -1,5 +1,5 @@
-internal import HeapModule
 public import FlowForgeProtocol
+internal import HeapModule
 
 /// The order of a flow's tasks, derived from the assets that they read and write: a task runs after
 /// the task of the same flow that writes one of its inputs. Inputs that no task of the flow writes

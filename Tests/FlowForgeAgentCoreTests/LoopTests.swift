@@ -23,7 +23,8 @@ import Testing
         let running = Mutex<Set<ID<Attempt>>>([])
 
         init(
-            _ folder: URL, slots: Int = 2, grace: Duration = .seconds(30), timeout: String = "1m", whenCutOff: WhenCutOff = .finish,
+            _ folder: URL, slots: Int = 2, grace: Duration = .seconds(30), timeout: String = "1m",
+            whenCutOff: WhenCutOff = .finish,
             task: @escaping @Sendable (TaskWork, any TaskReporting) async throws -> Void
         ) throws {
             self.folder = folder

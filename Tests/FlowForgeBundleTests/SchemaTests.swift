@@ -49,7 +49,7 @@ struct SchemaTests {
             "tasks:",
             "triggers: {t: {schedule: {cron: \"@daily\", blackouts: [{days: [SAT, SUN], from: \"22:00\", until: \"06:00\"}, {from: 2026-12-20, through: 2027-01-02}, {from: 2026-12-20T18:00, until: 2026-12-21T06:00}]}}}\n    tasks:"
         ),
-        
+
         ("tasks:", "triggers: {t: {webhook: {}}}\n    tasks:"),
         ("tasks:", "triggers: {t: {webhook: {parameters: [year]}, overlap: skip}}\n    tasks:"),
         (

@@ -21,7 +21,9 @@ import Testing
     private func flows(_ plane: ControlPlane) -> Flows { Flows(store: plane.store, wakeUps: plane.wakeUps) }
     private let ada = Actor.principal("ada")
 
-    private func redeploy(_ plane: ControlPlane, _ tasks: [TaskSpec], concurrency: Int? = nil, timeout: Double? = nil) async throws {
+    private func redeploy(_ plane: ControlPlane, _ tasks: [TaskSpec], concurrency: Int? = nil, timeout: Double? = nil)
+        async throws
+    {
         try await plane.deploy(
             Manifest(
                 name: "shop", version: UUID().uuidString.lowercased(),

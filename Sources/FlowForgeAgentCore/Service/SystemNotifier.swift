@@ -37,7 +37,9 @@ public struct SystemNotifier: Sendable {
         // A socket whose reader is stuck must not stop the agent.
         let sent = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                message.withCString { sendto(descriptor, $0, strlen($0), Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT), address, length) }
+                message.withCString { text in
+                    sendto(descriptor, text, strlen(text), Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT), address, length)
+                }
             }
         }
         if sent < 0 { logger.debug("systemd was not told", metadata: ["reason": "\(String(cString: strerror(errno)))"]) }

@@ -58,8 +58,8 @@ extension ManifestReader {
             inputs: assets(body, "inputs") { .item(flow, entry.key, "inputs", $0) }, output: output, load: load(body),
             columns: columnSpecs(body), checks: checks(body, of: flow, task: entry.key), retry: limits.retry,
             timeoutSeconds: limits.timeoutSeconds, resources: limits.resources,
-            description: body.text("description") ?? "", limits: uses(body), whenCutOff: body.choice("when_cut_off", WhenCutOff.self),
-            after: after(body, of: flow, task: entry.key))
+            description: body.text("description") ?? "", limits: uses(body),
+            whenCutOff: body.choice("when_cut_off", WhenCutOff.self), after: after(body, of: flow, task: entry.key))
     }
 
     /// What it takes of resources that the control plane limits.

@@ -147,7 +147,8 @@ public struct AttemptQueries {
 
     /// The snapshot of the asset that the run's own task has published, or reuses.
     public func published(_ asset: AssetName, in run: ID<Run>) throws -> SnapshotReference? {
-        let row = try session.row(Self.publishedSQL, [run.description, asset.description])
+        let row =
+            try session.row(Self.publishedSQL, [run.description, asset.description])
             ?? session.row(
                 """
                 SELECT a.snapshot, a.snapshot_version, a.snapshot_location FROM task t

@@ -94,7 +94,7 @@ import Testing
         try await agent.succeed(a, output: "bronze.a")
         try await it.clock.fireDue()
         #expect(try await it.runs(of: "b").count == 2, "the first run had begun and could not read it")
-        #expect(try await it.runs(of: "b").first?.id == run.id)
+        #expect(try await it.runs(of: "b").contains { $0.id == run.id })
     }
 
     @Test func `an update joins the run that has not been begun with`() async throws {
