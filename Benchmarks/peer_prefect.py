@@ -4,7 +4,6 @@ deploy POOL | measure TRIVIAL CHAIN FANOUT MANY ROUNDS
 """
 
 import asyncio
-import json
 import pathlib
 import sys
 import time
@@ -36,6 +35,8 @@ def deploy(pool):
 
 
 async def measure(trivial, chain, fanout, many, rounds):
+    from peer_times import tell  # where Prefect's worker loads this file, its folder is not on the path
+
     async with get_client() as client:
         deployment = await client.read_deployment_by_name("steps/bench")
 
@@ -52,15 +53,7 @@ async def measure(trivial, chain, fanout, many, rounds):
                 raise RuntimeError(f"{seen.state}")
             return time.monotonic() - began
 
-        async def at_once():
-            began = time.monotonic()
-            await asyncio.gather(*(run(1) for _ in range(many)))
-            return time.monotonic() - began
-
-        print(json.dumps({
-            "trivial": [await run(1) for _ in range(trivial)], "chain": [await run(chain) for _ in range(rounds)],
-            "fanout": [await run(fanout, True) for _ in range(rounds)], "many": [await at_once() for _ in range(rounds)],
-        }))
+        await tell(run, trivial, chain, fanout, many, rounds)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ worker ADDRESS SLOTS | measure ADDRESS KIND TRIVIAL CHAIN FANOUT MANY ROUNDS
 
 import asyncio
 import datetime
-import json
 import sys
 import time
 
@@ -63,6 +62,8 @@ async def worker(address, slots):
 
 
 async def measure(address, kind, trivial, chain, fanout, many, rounds):
+    from peer_times import tell  # the worker's sandbox imports this file again, and needs nothing of it
+
     client = await connect(address)
     number = 0
 
@@ -75,15 +76,8 @@ async def measure(address, kind, trivial, chain, fanout, many, rounds):
 
     for _ in range(5):
         await run(1)
-    async def at_once():
-        began = time.monotonic()
-        await asyncio.gather(*(run(1) for _ in range(many)))
-        return time.monotonic() - began
 
-    print(json.dumps({
-        "trivial": [await run(1) for _ in range(trivial)], "chain": [await run(chain) for _ in range(rounds)],
-        "fanout": [await run(fanout, True) for _ in range(rounds)], "many": [await at_once() for _ in range(rounds)],
-    }))
+    await tell(run, trivial, chain, fanout, many, rounds)
 
 
 if __name__ == "__main__":

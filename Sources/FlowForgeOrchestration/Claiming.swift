@@ -30,14 +30,16 @@ struct Claiming {
     mutating func claim(upTo count: Int, engines: [String]) throws -> [AgentAPI.Assignment] {
         var assignments: [AgentAPI.Assignment] = []
         var queue = TaskQueue(session: session)
-        while assignments.count < count, let (task, run) = try queue.next(pool: agent.pool, engines: engines) {
-            assignments.append(try claim(task, of: run))
+        while assignments.count < count, let next = try queue.next(pool: agent.pool, engines: engines) {
+            assignments.append(try claim(next.task, of: next.run, taking: next.units))
         }
         wakes.merge(queue.wakes)
         return assignments
     }
 
-    private mutating func claim(_ task: TaskRow, of run: RunRow) throws -> AgentAPI.Assignment {
+    private mutating func claim(
+        _ task: TaskRow, of run: RunRow, taking units: [LimitKey: Int]
+    ) throws -> AgentAPI.Assignment {
         var lifecycle = task.lifecycle
         guard lifecycle.claimed() else { throw StoreError.conflict("task \(task.name) is not ready") }
         try session.tasks.move(task, to: lifecycle)
@@ -48,9 +50,7 @@ struct Claiming {
                 agent: agent.id),
             leaseUntil: session.now + settings.startLease, deadline: session.now + settings.startDeadline)
         try session.attempts.insert(attempt, at: task)
-        for (key, units) in task.allLimits.sorted(by: { $0.key < $1.key }) where try session.limits.find(key) != nil {
-            try session.limits.take([key: units], for: attempt.id)
-        }
+        try session.limits.take(units, for: attempt.id)
         try session.audit.append(
             actor: agent.actor, action: "attempt.claim", subject: attempt.id.description,
             detail: [

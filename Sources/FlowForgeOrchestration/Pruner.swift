@@ -22,7 +22,7 @@ public final class Pruner: Service {
         self.logger = logger
     }
 
-    /// Rows removed since the start: `runs` (with all that belongs to them), `logs`, `lineage_events`.
+    /// Rows removed since the start: `runs` (with all that belongs to them), `ticks`, `logs`, `lineage_events`.
     public var removed: [String: Int] { counts.withLock { $0 } }
 
     /// Sweeps each ``RetentionSettings/period``, until graceful shutdown or cancellation. A sweep that
@@ -48,6 +48,7 @@ public final class Pruner: Service {
         try await sweep("lineage_events", settings.lineageEvents) {
             try $0.retention.remove(.lineageEvents, before: $1, limit: $2)
         }
+        try await sweep("ticks", settings.runs) { try $0.ticks.remove(before: $1, limit: $2) }
         guard let cutoff = cutoff(settings.runs) else { return }
         var place: RetentionQueries.RunPlace?
         while true {

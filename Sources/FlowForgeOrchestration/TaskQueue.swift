@@ -13,29 +13,49 @@ struct TaskQueue {
 
     init(session: Session) { self.session = session }
 
+    /// A task that can run now, and what its attempt has to take.
+    struct Next {
+        var task: TaskRow
+        var run: RunRow
+        var units: [LimitKey: Int]
+    }
+
     /// The next task that can run now.
-    mutating func next(pool: String, engines: [String]) throws -> (task: TaskRow, run: RunRow)? {
+    mutating func next(pool: String, engines: [String]) throws -> Next? {
         if try session.tasks.isDue() { for tasks in try session.tasks.unparkDue() { wakes.add(tasks) } }
         while let task = try session.tasks.nextClaimable(pool: pool, engines: engines) {
             guard let run = try session.runs.find(task.run) else {
                 throw StoreError.corrupt("task \(task.id) belongs to no run")
             }
-            guard let obstacle = try obstacle(to: task, of: run) else { return (task, run) }
-            try session.tasks.park(task, on: obstacle)
-            try passOn(task.allLimits, except: obstacle)
+            switch try look(at: task, of: run) {
+            case .free(let units): return Next(task: task, run: run, units: units)
+            case .obstacle(let obstacle):
+                try session.tasks.park(task, on: obstacle)
+                try passOn(task.allLimits, except: obstacle)
+            }
         }
         return nil
     }
 
-    private func obstacle(to task: TaskRow, of run: RunRow) throws -> Parking? {
-        if try session.flowPauses.find(run.flowReference) != nil { return .flow(run.flowReference) }
+    private enum Look {
+        case free(units: [LimitKey: Int])
+        case obstacle(Parking)
+    }
+
+    private func look(at task: TaskRow, of run: RunRow) throws -> Look {
+        if try session.flowPauses.find(run.flowReference) != nil { return .obstacle(.flow(run.flowReference)) }
         if let output = task.output, try session.attempts.isWritten(environment: task.environment, output: output) {
-            return .output(environment: task.environment, output)
+            return .obstacle(.output(environment: task.environment, output))
         }
+        var taken: [LimitKey: Int] = [:]
         for (key, units) in task.allLimits.sorted(by: { $0.key < $1.key }) {
-            if let free = try session.limits.free(key), free < units { return .limit(key) }
+            guard let limit = try session.limits.find(key) else { continue }
+            // What wants more than there is takes all of it; otherwise it would wait for ever, and all behind it.
+            let needed = max(1, min(units, limit.slots))
+            if limit.slots - limit.used < needed { return .obstacle(.limit(key)) }
+            taken[key] = needed
         }
-        return nil
+        return .free(units: taken)
     }
 
     /// Who waits for something that `task` left behind may have it.

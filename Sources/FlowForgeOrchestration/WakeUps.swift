@@ -291,10 +291,11 @@ extension WakeUps.State {
     fileprivate mutating func file(_ id: UInt64) {
         guard let waiter = waiters[id], case .poll(_, let pool, let engines) = waiter.topic, !engines.isEmpty else { return }
         let isParked = waiter.continuation != nil
-        var waiters = byPool[pool] ?? WakeUps.PoolWaiters()
+        // Taken out while it changes: two holders would copy it.
+        var waiters = byPool.removeValue(forKey: pool) ?? WakeUps.PoolWaiters()
         if isParked { waiters.looking.remove(id) } else { waiters.looking.insert(id) }
         if isParked, waiter.free > 0 { waiters.takers.insert(id) } else { waiters.takers.remove(id) }
-        byPool[pool] = waiters.isEmpty ? nil : waiters
+        if !waiters.isEmpty { byPool[pool] = waiters }
     }
 
     /// Hands `signal` to a waiter: to be resumed now if it is parked, else kept on its ticket. Of

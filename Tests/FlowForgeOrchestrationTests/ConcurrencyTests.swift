@@ -118,6 +118,23 @@ import Testing
         #expect(try await plane.store.read { try $0.runs.active() }.isEmpty, "every task had its turn")
     }
 
+    @Test func `a task that wants more than there is takes all of it, and keeps nobody waiting for ever`() async throws {
+        var specs = tasks(3, uses: ["warehouse": 1])
+        specs[0].limits = ["warehouse": 10]
+        let plane = try await ControlPlane(specs)
+        let agent = try await plane.agent()
+        _ = try await limits(plane).set("resource:warehouse", to: 2, by: ada)
+        try await plane.start()
+        let first = try await agent.poll(free: 3).assignments
+        #expect(first.map(\.task) == ["t0"])
+        #expect(try await limits(plane).list().items.first?.used == 2)
+        try await agent.succeed(first[0], output: "bronze.t0")
+        #expect(Set(try await agent.poll(free: 3).assignments.map(\.task)) == ["t1", "t2"])
+        _ = try await limits(plane).set("resource:warehouse", to: 0, by: ada)
+        try await plane.start()
+        #expect(try await agent.poll(free: 3).assignments.isEmpty, "0 lets nothing begin")
+    }
+
     @Test func `a paused flow hands out nothing, and what runs is finished`() async throws {
         let plane = try await ControlPlane()
         let agent = try await plane.agent()

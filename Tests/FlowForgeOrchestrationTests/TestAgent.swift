@@ -28,6 +28,18 @@ final class TestAgent: Sendable {
             from: identity)
     }
 
+    /// As agents of protocol version 2: with what they can take.
+    func poll(offering slots: Int, lost: Int = 0, leases: [AgentAPI.Assignment] = [], wait: Double = 0) async throws
+        -> AgentAPI.PollResponse
+    {
+        try await plane.dispatcher.poll(
+            AgentAPI.PollRequest(
+                freeSlots: max(0, slots - leases.count), slots: slots, engines: [.init(name: "duckdb", version: "1")],
+                leases: leases.map { .init(lease: $0.lease, attempt: $0.attempt, fencing: $0.fencing) }, waitSeconds: wait,
+                offer: .init(slots: slots, lostSlots: lost, engines: ["duckdb"])),
+            from: identity)
+    }
+
     /// The one task that the poll is expected to assign.
     func take() async throws -> AgentAPI.Assignment {
         let response = try await poll()
@@ -49,8 +61,10 @@ final class TestAgent: Sendable {
     }
 
     @discardableResult
-    func send(_ events: [AgentAPI.ReportEvent]) async throws -> AgentAPI.ReportResponse {
-        try await plane.intake.accept(AgentAPI.ReportRequest(spool: spool, events: events), from: identity)
+    func send(
+        _ events: [AgentAPI.ReportEvent], offer: AgentAPI.WorkOffer? = nil
+    ) async throws -> AgentAPI.ReportResponse {
+        try await plane.intake.accept(AgentAPI.ReportRequest(spool: spool, events: events, offer: offer), from: identity)
     }
 
     @discardableResult

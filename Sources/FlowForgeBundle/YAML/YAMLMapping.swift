@@ -38,26 +38,21 @@ public struct YAMLMapping {
     }
 
     public func integer(_ key: String, in range: ClosedRange<Int64>, required: Bool = false) -> Int64? {
-        guard let node = value(key, required: required) else { return nil }
         // 2.0 is an integer to JSON Schema, and so it is here.
-        guard let number = node.json?.integer else {
-            reader.wrongType(node, "'\(key)' of \(what)", "an integer")
-            return nil
-        }
-        guard range.contains(number) else {
-            reader.report(
-                "'\(key)' of \(what) is \(number)", hint: "from \(range.lowerBound) to \(range.upperBound) is allowed",
-                at: node.position)
-            return nil
-        }
-        return number
+        ranged(key, range, required, "an integer") { $0.integer }
     }
 
     /// With or without a fraction.
     public func number(_ key: String, in range: ClosedRange<Double>) -> Double? {
-        guard let node = value(key) else { return nil }
-        guard let number = node.json?.number else {
-            reader.wrongType(node, "'\(key)' of \(what)", "a number")
+        ranged(key, range, false, "a number") { $0.number }
+    }
+
+    private func ranged<Value: Comparable>(
+        _ key: String, _ range: ClosedRange<Value>, _ required: Bool, _ form: String, _ read: (JSONValue) -> Value?
+    ) -> Value? {
+        guard let node = value(key, required: required) else { return nil }
+        guard let number = node.json.flatMap(read) else {
+            reader.wrongType(node, "'\(key)' of \(what)", form)
             return nil
         }
         guard range.contains(number) else {

@@ -26,14 +26,11 @@ final class Backups: Sendable {
     /// Returns when the backup is complete and on disk. Throws ``APIError`` `busy` while another is made,
     /// `storage_full`, or `internal_error` with what went wrong; nothing is then left behind.
     func make(by actor: Actor) async throws -> OperatorAPI.BackupView {
-        guard
-            isBusy.withLock({ busy in
-                !busy
-                    && {
-                        busy = true; return true
-                    }()
-            })
-        else {
+        let isFirst = isBusy.withLock { busy in
+            defer { busy = true }
+            return !busy
+        }
+        guard isFirst else {
             throw APIError(
                 .busy, "another backup is being made", hint: "wait for it: GET \(OperatorAPI.basePath)/backups lists it then")
         }
@@ -59,13 +56,18 @@ final class Backups: Sendable {
         return view
     }
 
-    /// Newest first; what cannot be read is left out.
+    /// Newest first. What cannot be read is left out, and the log says so.
     func list() async throws -> OperatorAPI.Page<OperatorAPI.BackupView> {
-        try await offThread {
-            let names = (try? FileManager.default.contentsOfDirectory(atPath: self.root.path)) ?? []
-            let backups = names.sorted(by: >).filter { $0.hasPrefix("backup-") && !$0.hasSuffix(".partial") }
-                .compactMap { try? Backup(self.root.appending(path: $0)) }
-            return OperatorAPI.Page(items: backups.map { OperatorAPI.BackupView($0) })
+        try await offThread { [root, logger] in
+            guard FileManager.default.fileExists(atPath: root.path) else { return OperatorAPI.Page(items: []) }
+            let names = try FileManager.default.contentsOfDirectory(atPath: root.path).sorted(by: >)
+            let views = names.filter { $0.hasPrefix("backup-") && !$0.hasSuffix(".partial") }.compactMap { name in
+                do { return OperatorAPI.BackupView(try Backup(root.appending(path: name))) } catch {
+                    logger.warning("a backup cannot be read", metadata: ["name": "\(name)", "reason": "\(error)"])
+                    return nil
+                }
+            }
+            return OperatorAPI.Page(items: views)
         }
     }
 

@@ -21,6 +21,7 @@ struct DeadlineQueries {
         ("attempt", "deadline_at", "lease_until IS NOT NULL"),
         ("run", "deadline_at", "deadline_at IS NOT NULL AND finished_at IS NULL"),
         ("publication", "offer_at", "offer_at IS NOT NULL"),
+        ("file_watch", "until", "until IS NOT NULL"),
         ("tick", "due_at", "outcome = 'waiting'"),
         ("agent", "last_poll_at", "last_poll_at IS NOT NULL"),
         ("agent_deafness", "probe_at", "probe_at IS NOT NULL"),

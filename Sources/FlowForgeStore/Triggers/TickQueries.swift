@@ -148,13 +148,15 @@ public struct TickQueries {
         }
     }
 
-    /// Of the `limit` oldest ticks, removes those that were decided before `date`; returns how many.
-    public func prune(before date: Date, limit: Int) throws -> Int {
-        try session.change(
+    /// Of the `limit` oldest ticks, removes those that were decided before `cutoff`. What brings them about
+    /// does not come again: a schedule's position, ended runs and accepted deliveries do not go back.
+    public func remove(before cutoff: Date, limit: Int) throws -> RetentionQueries.Removed {
+        let removed = try session.change(
             """
             DELETE FROM tick WHERE number IN (SELECT number FROM tick ORDER BY number LIMIT ?)
                 AND recorded_at < ? AND outcome <> 'waiting'
-            """, [limit, date.milliseconds])
+            """, [limit, cutoff.milliseconds])
+        return RetentionQueries.Removed(rows: removed, isMore: removed == limit)
     }
 }
 
