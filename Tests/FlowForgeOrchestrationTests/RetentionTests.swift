@@ -1,3 +1,4 @@
+import FlowForgeBundle
 import FlowForgeCatalog
 import FlowForgeDomain
 import FlowForgeProtocol
@@ -102,5 +103,25 @@ import Testing
         #expect(try await ids(plane) == [second])
         let view = try await plane.catalog.asset(asset, environment: ControlPlane.environment)
         #expect(view.snapshot.version == 2 && view.history?.count == 1)
+    }
+
+    @Test func `old ticks go with the runs of their time, and are not fired again`() async throws {
+        let it = try await TriggerPlane()
+        try await it.deploy(["a": [TriggerSpec(name: "minutely", schedule: try schedule())]])
+        for _ in 0..<4 {
+            it.plane.time.advance(60)
+            try await it.clock.fireDue()
+        }
+        it.plane.time.advance(2 * day)
+        try await it.clock.fireDue()
+        let all = try await it.ticks("minutely")
+        let young = all.filter { $0.recordedAt == it.plane.time.now }
+        #expect(all.count == young.count + 4 && !young.isEmpty)
+        try await pruner(it.plane) { $0.runs = .seconds(86_400) }.sweep()
+        let left = try await it.ticks("minutely")
+        #expect(left.map(\.number) == young.map(\.number))
+        let runs = try await it.runs().count
+        try await it.clock.fireDue()
+        #expect(try await it.runs().count == runs)
     }
 }
