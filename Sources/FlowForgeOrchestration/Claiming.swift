@@ -8,18 +8,26 @@ struct Claiming {
     let session: Session
     let agent: AgentIdentity
     let settings: OrchestrationSettings
-    var wakes = Wakes()
+    private var queue: TaskQueue
+    var wakes: Wakes {
+        get { queue.wakes }
+        set { queue.wakes = newValue }
+    }
 
-    init(session: Session, agent: AgentIdentity, settings: OrchestrationSettings) {
+    init(session: Session, agent: AgentIdentity, settings: OrchestrationSettings, wakes: Wakes = Wakes()) {
         self.session = session
+        queue = TaskQueue(session: session, wakes: wakes)
         self.agent = agent
         self.settings = settings
     }
 
     /// How many tasks the agent can start now, by what it says and what it has been given.
     func capacity(_ offer: AgentAPI.WorkOffer) throws -> Int {
-        try capacity(free: offer.slots - offer.lostSlots - session.attempts.live(agent: agent.id))
+        let (slots, lost) = (Self.plausible(offer.slots), Self.plausible(offer.lostSlots))
+        return try capacity(free: slots - lost - session.attempts.live(agent: agent.id))
     }
+
+    private static func plausible(_ slots: Int) -> Int { max(0, min(slots, Dispatcher.mostLeases)) }
 
     /// The same for an agent that says so many slots are free. An agent that starts nothing is given little.
     func capacity(free: Int) throws -> Int {
@@ -29,11 +37,9 @@ struct Claiming {
     /// Up to so many, each under a lease of its own.
     mutating func claim(upTo count: Int, engines: [String]) throws -> [AgentAPI.Assignment] {
         var assignments: [AgentAPI.Assignment] = []
-        var queue = TaskQueue(session: session)
         while assignments.count < count, let next = try queue.next(pool: agent.pool, engines: engines) {
             assignments.append(try claim(next.task, of: next.run, taking: next.units))
         }
-        wakes.merge(queue.wakes)
         return assignments
     }
 
@@ -58,6 +64,7 @@ struct Claiming {
                 "fencing": .integer(attempt.claim.fencing),
             ])
         wakes.runs.insert(run.id)
+        wakes.taken(task)
         return try assignment(attempt, task: task, run: run)
     }
 

@@ -40,10 +40,13 @@ public struct LeaseReaper: Service {
         // before their work is given to others.
         var grace = settings.recoveryGrace
         var sweeps = 0
+        var hasFailed = false
         while true {
-            let pause = await untilNextDelay()
+            // A delay that is over and cannot be written off would be looked for without a pause.
+            let pause = hasFailed ? settings.reaperPeriod : await untilNextDelay()
             do { try await clock.sleep(for: pause) } catch { return }
             grace -= pause
+            hasFailed = false
             do {
                 try await releaseDue()
                 guard grace <= .zero else { continue }
@@ -53,6 +56,7 @@ public struct LeaseReaper: Service {
                 if sweeps % Self.sweepsBetweenSearches == 0 { try await releaseForgotten() }
                 sweeps += 1
             } catch {
+                hasFailed = true
                 logger.error("sweeping leases failed", metadata: ["error": "\(error)"])
             }
         }
@@ -137,7 +141,7 @@ public struct LeaseReaper: Service {
         let forgotten = try await store.write { session in
             var queue = TaskQueue(session: session)
             var released = 0
-            for parking in try session.tasks.parkings() { released += try queue.release(parking) }
+            for parking in try session.tasks.parkings() { released += try queue.release(parking, idle: true) }
             try queue.wakes.send(through: wakeUps, in: session)
             return released
         }

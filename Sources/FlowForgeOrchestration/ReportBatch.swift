@@ -70,11 +70,11 @@ struct ReportBatch {
     /// ready, starts without another exchange.
     private mutating func fill(_ offer: AgentAPI.WorkOffer) throws {
         guard try session.agents.standing(of: agent.id) == .active else { return }
-        var claiming = Claiming(session: session, agent: agent, settings: settings)
+        var claiming = Claiming(session: session, agent: agent, settings: settings, wakes: stager.wakes)
         let room = try claiming.capacity(offer)
         let assignments = try claiming.claim(upTo: room, engines: Array(offer.engines.prefix(64)))
         claiming.wakes.free[agent.id] = room - assignments.count
-        stager.wakes.merge(claiming.wakes)
+        stager.wakes = claiming.wakes
         if !assignments.isEmpty { result.response.assignments = assignments }
     }
 

@@ -33,9 +33,9 @@ struct RunStager {
             try session.tasks.move(task, to: lifecycle)
             if lifecycle.state == .succeeded { try readyDownstream(of: task) } else { try skipDownstream(of: task) }
         }
-        var queue = TaskQueue(session: session)
+        var queue = TaskQueue(session: session, wakes: wakes)
         try queue.gaveBack(task)
-        wakes.merge(queue.wakes)
+        wakes = queue.wakes
         if lifecycle.state.isFinal { try settle(run) }
     }
 
@@ -79,15 +79,22 @@ struct RunStager {
         (run.state, run.endReason) = (lifecycle.state, lifecycle.endReason)
         try session.audit.append(
             actor: actor, action: "run.cancel", subject: run.id.description, detail: ["reason": .string(reason.rawValue)])
+        var left: Set<Parking> = []
         for task in try session.tasks.list(run: run.id) {
             var lifecycle = task.lifecycle
             switch lifecycle.cancel() {
-            case .cancelled: try session.tasks.move(task, to: lifecycle)
+            case .cancelled:
+                try session.tasks.move(task, to: lifecycle)
+                if task.state == .ready { left.formUnion(task.competesFor) }
             case .endAttempt:
                 if let attempt = try session.attempts.live(task: task.id) { wakes.agents.insert(attempt.claim.agent) }
             case .nothing: break
             }
         }
+        // A task that was let go on in the place of others, and nobody has claimed.
+        var queue = TaskQueue(session: session, wakes: wakes)
+        for parking in left.sorted() { try queue.release(parking) }
+        wakes = queue.wakes
         wakes.runs.insert(run.id)
         try settle(run)
         return true

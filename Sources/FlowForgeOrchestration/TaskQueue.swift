@@ -9,9 +9,12 @@ internal import Foundation
 /// that is there; so a claim costs the same however many tasks wait.
 struct TaskQueue {
     let session: Session
-    var wakes = Wakes()
+    var wakes: Wakes
 
-    init(session: Session) { self.session = session }
+    init(session: Session, wakes: Wakes = Wakes()) {
+        self.session = session
+        self.wakes = wakes
+    }
 
     /// A task that can run now, and what its attempt has to take.
     struct Next {
@@ -31,7 +34,7 @@ struct TaskQueue {
             case .free(let units): return Next(task: task, run: run, units: units)
             case .obstacle(let obstacle):
                 try session.tasks.park(task, on: obstacle)
-                try passOn(task.allLimits, except: obstacle)
+                try gaveBack(task, except: obstacle)
             }
         }
         return nil
@@ -52,40 +55,51 @@ struct TaskQueue {
             guard let limit = try session.limits.find(key) else { continue }
             // What wants more than there is takes all of it; otherwise it would wait for ever, and all behind it.
             let needed = max(1, min(units, limit.slots))
-            if limit.slots - limit.used < needed { return .obstacle(.limit(key)) }
+            if limit.free < needed { return .obstacle(.limit(key)) }
+            // One that needs more than is free now is not overtaken until it gets nothing.
+            if try session.tasks.isOvertaking(task, on: .limit(key)) { return .obstacle(.limit(key)) }
             taken[key] = needed
         }
         return .free(units: taken)
     }
 
-    /// Who waits for something that `task` left behind may have it.
-    private mutating func passOn(_ limits: [LimitKey: Int], except obstacle: Parking) throws {
-        for key in limits.keys.sorted() where .limit(key) != obstacle { try release(.limit(key)) }
+    /// What `task` held, or was first in line for, is there for others: an attempt at it has ended, or it
+    /// waits for something else now.
+    mutating func gaveBack(_ task: TaskRow, except obstacle: Parking? = nil) throws {
+        for parking in task.competesFor where parking != obstacle { try release(parking) }
     }
 
-    /// An attempt at the task has ended: what it held is there for others.
-    mutating func gaveBack(_ task: TaskRow) throws {
-        if let output = task.output { try release(.output(environment: task.environment, output)) }
-        for key in task.allLimits.keys.sorted() { try release(.limit(key)) }
-    }
-
-    /// Lets go on as many of those that wait for `parking` as there is room for.
+    /// Lets go on those that wait for `parking` as far as there is room for them: of each pool and engine
+    /// as many as fit, since nobody knows which of them an agent will ask for first.
     ///
+    /// - Parameter idle: only those of a pool and engine of which nothing else can be claimed.
     /// - Returns: how many.
     @discardableResult
-    mutating func release(_ parking: Parking) throws -> Int {
-        guard try session.tasks.isWaited(for: parking) else { return 0 }
-        let room: Int
-        switch parking {
-        case .delay: return 0
-        case .output(let environment, let asset):
-            room = try session.attempts.isWritten(environment: environment, output: asset) ? 0 : 1
-        case .flow(let flow): room = try session.flowPauses.find(flow) == nil ? .max : 0
-        case .limit(let key): room = try session.limits.free(key) ?? .max
+    mutating func release(_ parking: Parking, idle: Bool = false) throws -> Int {
+        var lines = try session.tasks.lines(before: parking)
+        if idle {
+            lines = try lines.filter { try session.tasks.nextClaimable(pool: $0.pool, engines: [$0.engine]) == nil }
         }
-        guard room > 0 else { return 0 }
-        let released = try session.tasks.unpark(parking, limit: room)
-        for tasks in released { wakes.add(tasks) }
-        return released.reduce(0) { $0 + $1.count }
+        guard !lines.isEmpty, let room = try room(for: parking) else { return 0 }
+        var released = 0
+        for line in lines {
+            let count = try session.tasks.unpark(parking, of: line, room: room)
+            if count > 0 { wakes.add(ReadyTasks(pool: line.pool, engine: line.engine, count: count)) }
+            released += count
+        }
+        return released
+    }
+
+    /// `nil` where none of those that wait can go on.
+    private func room(for parking: Parking) throws -> TaskQueries.Room? {
+        switch parking {
+        case .delay: return nil
+        case .output(let environment, let asset):
+            return try session.attempts.isWritten(environment: environment, output: asset) ? nil : .tasks(1)
+        case .flow(let flow): return try session.flowPauses.find(flow) == nil ? .tasks(.max) : nil
+        case .limit(let key):
+            guard let limit = try session.limits.find(key) else { return .tasks(.max) }
+            return limit.free > 0 ? .units(limit) : nil
+        }
     }
 }

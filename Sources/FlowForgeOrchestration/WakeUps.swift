@@ -161,6 +161,11 @@ public final class WakeUps: Sendable {
     func setFree(_ slots: Int, of agent: ID<Agent>) {
         state.withLock { state in
             for id in state.byAgent[agent] ?? Line() {
+                guard state.waiters[id]?.continuation != nil else {
+                    // It has looked, or is looking, at what was before: it looks again.
+                    if slots > 0 { _ = state.signal(id, .changed) }
+                    continue
+                }
                 state.waiters[id]?.free = slots
                 state.file(id)
             }

@@ -36,6 +36,13 @@ struct Wakes: Sendable {
 
     mutating func ready(_ task: TaskRow) { add(ReadyTasks(pool: task.pool, engine: task.engine, count: 1)) }
 
+    /// One of those that became ready has been handed out by the same transaction.
+    mutating func taken(_ task: TaskRow) {
+        guard let index = ready.firstIndex(where: { $0.pool == task.pool && $0.engine == task.engine }) else { return }
+        ready[index].count -= 1
+        if ready[index].count == 0 { ready.remove(at: index) }
+    }
+
     mutating func add(_ tasks: ReadyTasks) {
         if let index = ready.firstIndex(where: { $0.pool == tasks.pool && $0.engine == tasks.engine }) {
             ready[index].count += tasks.count

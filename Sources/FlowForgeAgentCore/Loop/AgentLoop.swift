@@ -168,6 +168,7 @@ struct AgentLoop: Service, ReportListener {
     /// Prolongs leases with polls of their own while another is held: that one must not be cut off, for
     /// it may be bringing work just now.
     private func prolongLeases() async throws {
+        var backoff = backoff
         while true {
             guard let delay = shared.state.withLock({ $0.board.renewalDelay(at: clock.now) }) else {
                 await shared.leased.wait()
@@ -179,8 +180,10 @@ struct AgentLoop: Service, ReportListener {
             let (sent, request) = request(waiting: .zero, isNumbered: false)
             do {
                 await act((try await controlPlane.poll(request), sent))
+                backoff.reset()
             } catch let error as LinkError {
                 logger.warning("leases were not prolonged", metadata: ["reason": "\(error)"])
+                try await clock.sleep(for: bounded(backoff.next()))
             }
         }
     }

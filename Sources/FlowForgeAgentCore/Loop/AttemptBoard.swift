@@ -70,7 +70,8 @@ struct AttemptBoard {
     /// What the control plane may count on; `nil` while nothing new is taken.
     func offer(engines: [String]) -> AgentAPI.WorkOffer? {
         guard !isDraining, !isStopping else { return nil }
-        return AgentAPI.WorkOffer(slots: slots, lostSlots: entries.values.count { $0.ending == .leaseLost }, engines: engines)
+        return AgentAPI.WorkOffer(
+            slots: slots, lostSlots: entries.values.count { $0.ending == .leaseLost && !$0.isConcluded }, engines: engines)
     }
 
     /// - Parameters:
@@ -128,7 +129,10 @@ struct AttemptBoard {
     mutating func end(_ attempt: ID<Attempt>, _ reason: EndReason) -> [AgentAction] {
         guard let entry = entries[attempt] else { return [] }
         if entry.isConcluded {
-            if reason == .leaseLost { entries[attempt] = nil }
+            guard reason == .leaseLost else { return [] }
+            // Whoever still tries to write its outcome down has to see that nobody waits for it.
+            entries[attempt]?.ending = .leaseLost
+            if entry.outcome != nil { entries[attempt] = nil }
             return []
         }
         guard entry.ending == nil || (reason == .leaseLost && entry.ending != .leaseLost) else { return [] }

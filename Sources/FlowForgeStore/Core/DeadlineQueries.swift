@@ -17,6 +17,7 @@ struct DeadlineQueries {
     static let columns: [(table: String, column: String, condition: String)] = [
         ("task", "ready_at", "state = 'ready'"),
         ("attempt", "lease_until", "lease_until IS NOT NULL"),
+        ("attempt", "leased_at", "lease_until IS NOT NULL"),
         ("attempt", "cancellation_told_at", "lease_until IS NOT NULL AND cancellation_told_at IS NOT NULL"),
         ("attempt", "deadline_at", "lease_until IS NOT NULL"),
         ("run", "deadline_at", "deadline_at IS NOT NULL AND finished_at IS NULL"),
@@ -24,6 +25,7 @@ struct DeadlineQueries {
         ("file_watch", "until", "until IS NOT NULL"),
         ("tick", "due_at", "outcome = 'waiting'"),
         ("agent", "last_poll_at", "last_poll_at IS NOT NULL"),
+        ("agent_deafness", "leased_at", "true"),
         ("agent_deafness", "probe_at", "probe_at IS NOT NULL"),
     ]
 

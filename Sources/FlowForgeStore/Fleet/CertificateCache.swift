@@ -10,7 +10,7 @@ final class CertificateCache: Sendable {
     }
 
     private let state = Mutex(State())
-    /// More agents than that ask the database each time.
+    /// Full, it is emptied: most of it are certificates that nobody shows any more.
     private static let largest = 50_000
 
     func find(_ serial: String) -> (row: CertificateRow?, generation: Int) {
@@ -19,7 +19,8 @@ final class CertificateCache: Sendable {
 
     func keep(_ row: CertificateRow, generation: Int) {
         state.withLock { state in
-            guard state.generation == generation, state.rows.count < Self.largest else { return }
+            guard state.generation == generation else { return }
+            if state.rows.count >= Self.largest { state.rows = [:] }
             state.rows[row.serial] = row
         }
     }

@@ -40,12 +40,6 @@ public struct FlowPauseQueries {
         ).map(Self.pause)
     }
 
-    /// By bundle and flow.
-    public func list(environment: String) throws -> [Pause] {
-        try session.rows("SELECT * FROM flow_pause WHERE environment = ? ORDER BY bundle, flow", [environment])
-            .map(Self.pause)
-    }
-
     private static func pause(_ row: Row) -> Pause {
         Pause(
             flow: FlowReference(environment: row["environment"], bundle: row["bundle"], flow: row["flow"]),

@@ -18,6 +18,9 @@ public struct LimitQueries {
         public var used: Int
         public var setAt: Date
         public var setBy: String
+
+        /// How many more units may be taken. Below 0 after it was lowered.
+        public var free: Int { slots - used }
     }
 
     /// Attempts that go on already take from a new limit too.
@@ -66,9 +69,6 @@ public struct LimitQueries {
             setBy: row["set_by"])
     }
 
-    /// How many more units may be taken; `nil` where nothing limits. Below 0 after a limit was lowered.
-    public func free(_ key: LimitKey) throws -> Int? { try find(key).map { $0.slots - $0.used } }
-
     /// Takes units for a live attempt, of limits that there are.
     public func take(_ units: [LimitKey: Int], for attempt: ID<Attempt>) throws {
         for (key, count) in units.sorted(by: { $0.key < $1.key }) {
@@ -82,4 +82,9 @@ public struct LimitQueries {
 extension TaskRow {
     /// Everything that an attempt at it takes from, its pool first.
     public var allLimits: [LimitKey: Int] { limits.merging([.pool(pool): 1]) { $0 + $1 } }
+
+    /// What an attempt at it can keep others from, in a fixed order.
+    public var competesFor: [Parking] {
+        (output.map { [.output(environment: environment, $0)] } ?? []) + allLimits.keys.sorted().map(Parking.limit)
+    }
 }

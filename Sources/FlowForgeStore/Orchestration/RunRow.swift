@@ -23,12 +23,9 @@ public struct RunRow: Sendable {
     public var timeoutSeconds: Double?
     /// Absent while it waits for others of its flow to end.
     public var admittedAt: Date?
-    public var deadlineAt: Date?
     public var endReason: RunEndReason?
     /// Tasks that are not final.
     public var openTasks: Int
-    /// Tasks that are final and did not succeed.
-    public var unsuccessfulTasks: Int
     public var createdBy: String
     public var createdAt: Date
     public var startedAt: Date?
@@ -56,7 +53,6 @@ public struct RunRow: Sendable {
         self.maxRuns = maxRuns
         self.timeoutSeconds = timeoutSeconds
         openTasks = 0
-        unsuccessfulTasks = 0
         self.createdBy = createdBy
         self.createdAt = createdAt
         version = 1
@@ -84,10 +80,8 @@ extension RunRow {
             createdAt: Date(milliseconds: row["created_at"]))
         state = try row.word("state")
         admittedAt = row.date("admitted_at")
-        deadlineAt = row.date("deadline_at")
         endReason = try (row["end_reason"] as String?).map { _ in try row.word("end_reason") }
         openTasks = row["open_tasks"]
-        unsuccessfulTasks = row["unsuccessful_tasks"]
         startedAt = row.date("started_at")
         finishedAt = row.date("finished_at")
         version = row["version"]

@@ -1,3 +1,4 @@
+internal import FlowForgeDomain
 public import Foundation
 internal import GRDB
 
@@ -43,15 +44,80 @@ extension TaskQueries {
             "UPDATE task SET parked_on = ? WHERE id = ? AND state = 'ready'", [parking.text, task.id])
     }
 
-    /// Puts up to `limit` of the tasks that wait for `parking` back, the next ones first.
-    public func unpark(_ parking: Parking, limit: Int = .max) throws -> [ReadyTasks] {
-        try unparked(
-            """
-            UPDATE task SET parked_on = NULL WHERE id IN
-                (SELECT id FROM task WHERE parked_on = ?1 ORDER BY priority DESC, ready_at, id LIMIT ?2)
-            RETURNING pool, engine
-            """, [parking.text, limit])
+    /// Those who wait for one thing and that the same agents can take, the most important first, of
+    /// equals the one that has been ready longest.
+    public struct Line: Hashable, Sendable {
+        public var pool: String
+        public var engine: String
     }
+
+    /// How many of a line can go on.
+    public enum Room {
+        case tasks(Int)
+        /// As many as the free units of the limit are enough for. What wants more than there is takes all of it.
+        case units(LimitQueries.Limit)
+    }
+
+    /// The lines before `parking`, by pool and engine.
+    public func lines(before parking: Parking) throws -> [Line] {
+        var lines: [Line] = []
+        var last = Line(pool: "", engine: "")
+        while let row = try session.row(Self.nextLineSQL, [parking.text, last.pool, last.engine]) {
+            last = Line(pool: row["pool"], engine: row["engine"])
+            lines.append(last)
+        }
+        return lines
+    }
+
+    static let nextLineSQL = """
+        SELECT pool, engine FROM task WHERE parked_on = ? AND (pool, engine) > (?, ?) ORDER BY pool, engine LIMIT 1
+        """
+
+    /// Puts back those at the head of `line` that there is room for. Nobody overtakes one that does not fit.
+    ///
+    /// - Returns: how many.
+    public func unpark(_ parking: Parking, of line: Line, room: Room) throws -> Int {
+        switch room {
+        case .tasks(let count):
+            return try session.change(Self.unparkSQL, [parking.text, line.pool, line.engine, count])
+        case .units(let limit):
+            let key = limit.key.description
+            return try session.change(
+                Self.unparkFittingSQL,
+                [
+                    parking.text, line.pool, line.engine, limit.free, limit.slots, "$.\"\(key)\"",
+                    limit.key == .pool(line.pool) ? 1 : 0,
+                ])
+        }
+    }
+
+    static let unparkSQL = """
+        UPDATE task SET parked_on = NULL WHERE id IN (
+            SELECT id FROM task WHERE parked_on = ?1 AND pool = ?2 AND engine = ?3
+            ORDER BY priority DESC, ready_at, id LIMIT ?4)
+        """
+
+    /// Each takes at least one unit, so no more than there are free units are looked at.
+    static let unparkFittingSQL = """
+        UPDATE task SET parked_on = NULL WHERE id IN (
+            SELECT id FROM (
+                SELECT id, sum(max(1, min(?5, ?7 + coalesce(json_extract(limits, ?6), 0)))) OVER (
+                    ORDER BY priority DESC, ready_at, id ROWS UNBOUNDED PRECEDING) AS units
+                FROM (
+                    SELECT id, limits, priority, ready_at FROM task WHERE parked_on = ?1 AND pool = ?2 AND engine = ?3
+                    ORDER BY priority DESC, ready_at, id LIMIT ?4))
+            WHERE units <= ?4)
+        """
+
+    /// Whether one that comes before `task`, for the same agents, waits for `parking`.
+    public func isOvertaking(_ task: TaskRow, on parking: Parking) throws -> Bool {
+        let first = try session.row(Self.firstParkedSQL, [parking.text, task.pool, task.engine]).map(TaskRow.init)
+        return first.map { Self.precedes($0, task) } ?? false
+    }
+
+    static let firstParkedSQL = """
+        SELECT * FROM task WHERE parked_on = ? AND pool = ? AND engine = ? ORDER BY priority DESC, ready_at, id LIMIT 1
+        """
 
     /// Puts tasks back whose delay is over.
     public func unparkDue() throws -> [ReadyTasks] { try unparked(Self.unparkDueSQL, [session.now.milliseconds]) }
@@ -61,11 +127,6 @@ extension TaskQueries {
             (SELECT id FROM task INDEXED BY task_delayed WHERE parked_on = 'delay' AND ready_at <= ?)
         RETURNING pool, engine
         """
-
-    /// Whether a task waits for it.
-    public func isWaited(for parking: Parking) throws -> Bool {
-        try session.row("SELECT 1 FROM task WHERE parked_on = ? LIMIT 1", [parking.text]) != nil
-    }
 
     /// Whether a delay is over.
     public func isDue() throws -> Bool {

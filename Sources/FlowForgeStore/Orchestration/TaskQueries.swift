@@ -140,10 +140,4 @@ public struct TaskQueries {
             """, [task]
         ).map(TaskRow.init)
     }
-
-    /// How many tasks are ready, by pool, whatever they still wait for.
-    public func queueDepth() throws -> [String: Int] {
-        let rows = try session.rows("SELECT pool, count(*) AS count FROM task WHERE state = 'ready' GROUP BY pool")
-        return Dictionary(rows.map { ($0["pool"], $0["count"]) }) { $1 }
-    }
 }

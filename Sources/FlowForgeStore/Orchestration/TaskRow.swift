@@ -56,8 +56,6 @@ public struct TaskRow: Sendable {
     public var readyAt: Date?
     /// What it waits for although it is ready.
     public var parkedOn: Parking?
-    /// Direct dependencies that have not succeeded yet.
-    public var openUpstream: Int
     public var reusedAttempt: ID<Attempt>?
     /// How many attempts were made.
     public var attempts: Int
@@ -83,13 +81,13 @@ extension TaskRow {
             timeoutSeconds: Double(timeout) / 1000, priority: row["priority"],
             limits: try row.optionalJSON([LimitKey: Int].self, "limits") ?? [:], state: try row.word("state"),
             readyAt: row.date("ready_at"), parkedOn: (row["parked_on"] as String?).map(Parking.init(text:)),
-            openUpstream: row["open_upstream"], reusedAttempt: try row.optionalID("reused_attempt"), attempts: row["attempts"],
+            reusedAttempt: try row.optionalID("reused_attempt"), attempts: row["attempts"],
             failures: row["failures"], losses: row["losses"])
     }
 }
 
 /// What a ready task waits for before it can be claimed.
-public enum Parking: Hashable, Sendable {
+public enum Parking: Hashable, Comparable, Sendable {
     /// Its `readyAt`.
     case delay
     /// Another attempt that writes the same asset.
@@ -106,6 +104,8 @@ public enum Parking: Hashable, Sendable {
         case .limit(let key): key.description
         }
     }
+
+    public static func < (one: Parking, other: Parking) -> Bool { one.text < other.text }
 
     /// Text that no case made is read as a limit that nobody holds.
     init(text: String) {
