@@ -122,7 +122,10 @@ let package = Package(
         program(
             "flowforge", needs: ["FlowForgeClient", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [parser, .product(name: "Yams", package: "Yams")]),
-        .executableTarget(name: "flowforge-launch"),
+        // In C, and started before each task: what the Swift runtime costs at a program's start is not for it.
+        .executableTarget(
+            name: "flowforge-launch",
+            linkerSettings: [.unsafeFlags(["-nostartfiles", "-Xlinker", "--as-needed"])]),
         .executableTarget(
             name: "fleet-load",
             dependencies: ["FlowForgeProtocol", nioCore, nioPosix, nioSSL, nioTLS, crypto, x509, asn1, parser],

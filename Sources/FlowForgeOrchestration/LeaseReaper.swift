@@ -136,8 +136,9 @@ public struct LeaseReaper: Service {
     }
 
     /// Lets tasks go on that wait for something that is there; it is an error of ours if there are any.
-    func releaseForgotten() async throws {
-        guard try await store.read({ try !$0.tasks.parkings().isEmpty }) else { return }
+    @discardableResult
+    func releaseForgotten() async throws -> Int {
+        guard try await store.read({ try !$0.tasks.parkings().isEmpty }) else { return 0 }
         let forgotten = try await store.write { session in
             var queue = TaskQueue(session: session)
             var released = 0
@@ -146,6 +147,7 @@ public struct LeaseReaper: Service {
             return released
         }
         if forgotten > 0 { logger.error("tasks waited for nothing", metadata: ["tasks": "\(forgotten)"]) }
+        return forgotten
     }
 }
 

@@ -25,6 +25,8 @@ struct ReportBatch {
     var stager: RunStager
     /// The attempt that the last event was of, as it is stored.
     var lastAttempt: AttemptRow?
+    /// Task and run of ``lastAttempt``, as they are stored, from its start until anything ends.
+    private var lastWork: (task: TaskRow, run: RunRow)?
     /// Outcomes that were accepted.
     var accepted = 0
     /// As `result.response.stale`, to be looked up.
@@ -140,6 +142,7 @@ struct ReportBatch {
             return nil
         }
         let attempt = try lastAttempt.flatMap { $0.id == id ? $0 : nil } ?? session.attempts.find(id)
+        if attempt?.id != lastAttempt?.id { lastWork = nil }
         lastAttempt = attempt
         let claim = LeaseClaim(lease: lease, fencing: fencing, agent: agent.id)
         if let attempt, attempt.lifecycle.accepts(claim) { return attempt }
@@ -167,9 +170,11 @@ struct ReportBatch {
             attempt.id, leaseUntil: session.now + settings.lease,
             deadline: (session.now + settings.deadlineGrace).addingTimeInterval(task.timeoutSeconds))
         var taskLifecycle = task.lifecycle
-        lastAttempt = nil
+        lastAttempt?.state = lifecycle.state
         if taskLifecycle.started() { try session.tasks.move(task, to: taskLifecycle) }
+        task.state = taskLifecycle.state
         try stager.attemptStarted(run: &run)
+        lastWork = (task, run)
         try session.audit.append(
             actor: agent.actor, action: "attempt.start", subject: attempt.id.description,
             detail: ["run": .string(run.id.description), "task": .string(task.name)])
@@ -204,7 +209,10 @@ struct ReportBatch {
         return String(decoding: text.utf8.prefix(limit), as: UTF8.self) + " … (cut)"
     }
 
-    func taskAndRun(of attempt: AttemptRow) throws -> (TaskRow, RunRow) {
+    /// What the attempt's start has left of them, or what is stored.
+    mutating func taskAndRun(of attempt: AttemptRow) throws -> (TaskRow, RunRow) {
+        defer { lastWork = nil }
+        if let lastWork, lastWork.task.id == attempt.task { return lastWork }
         guard let task = try session.tasks.find(attempt.task), let run = try session.runs.find(attempt.run) else {
             throw StoreError.corrupt("attempt \(attempt.id) belongs to no task")
         }

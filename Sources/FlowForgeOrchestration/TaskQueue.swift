@@ -46,7 +46,7 @@ struct TaskQueue {
     }
 
     private func look(at task: TaskRow, of run: RunRow) throws -> Look {
-        if try session.flowPauses.find(run.flowReference) != nil { return .obstacle(.flow(run.flowReference)) }
+        if try session.flowPauses.isPaused(run.flowReference) { return .obstacle(.flow(run.flowReference)) }
         if let output = task.output, try session.attempts.isWritten(environment: task.environment, output: output) {
             return .obstacle(.output(environment: task.environment, output))
         }
@@ -96,7 +96,7 @@ struct TaskQueue {
         case .delay: return nil
         case .output(let environment, let asset):
             return try session.attempts.isWritten(environment: environment, output: asset) ? nil : .tasks(1)
-        case .flow(let flow): return try session.flowPauses.find(flow) == nil ? .tasks(.max) : nil
+        case .flow(let flow): return try session.flowPauses.isPaused(flow) ? nil : .tasks(.max)
         case .limit(let key):
             guard let limit = try session.limits.find(key) else { return .tasks(.max) }
             return limit.free > 0 ? .units(limit) : nil

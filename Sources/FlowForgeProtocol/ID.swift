@@ -57,14 +57,17 @@ public struct ID<Entity: Identified>: Hashable, Sendable, Codable, CustomStringC
 
     /// `nil` unless `text` is exactly what ``description`` prints for an id of this kind.
     public init?(_ text: String) {
-        let parts = text.split(separator: "_", omittingEmptySubsequences: false)
-        guard parts.count == 2, parts[0] == Entity.prefix, let uuid = UUID(crockford: parts[1]) else { return nil }
+        let prefix = Entity.prefix.utf8
+        guard text.utf8.starts(with: prefix), let mark = text.utf8.index(text.startIndex, offsetBy: prefix.count, limitedBy: text.endIndex),
+            mark < text.endIndex, text.utf8[mark] == UInt8(ascii: "_"),
+            let uuid = UUID(crockford: text[text.utf8.index(after: mark)...])
+        else { return nil }
         self.uuid = uuid
     }
 
     public var description: String { "\(Entity.prefix)_\(uuid.crockford)" }
 
-    public static func < (left: Self, right: Self) -> Bool { left.description < right.description }
+    public static func < (left: Self, right: Self) -> Bool { left.uuid < right.uuid }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
@@ -101,6 +104,12 @@ public struct IDSource: RandomNumberGenerator, Sendable {
 }
 
 private let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
+/// The digit that each byte stands for, 255 where it is none.
+private let digits: [UInt8] = {
+    var digits = [UInt8](repeating: 255, count: 256)
+    for (digit, byte) in alphabet.enumerated() { digits[Int(byte)] = UInt8(digit) }
+    return digits
+}()
 
 extension UUID {
     fileprivate init(high: UInt64, low: UInt64) {
@@ -114,16 +123,22 @@ extension UUID {
 
     /// 128 bits as 26 base32 digits, most significant first; the first digit holds 3 bits.
     fileprivate var crockford: String {
-        let value = withUnsafeBytes(of: uuid) { raw in raw.reduce(UInt128(0)) { $0 << 8 | UInt128($1) } }
-        return String(
-            decoding: (0..<26).map { alphabet[Int((value >> UInt128(5 * (25 - $0))) & 31)] }, as: UTF8.self)
+        var value = withUnsafeBytes(of: uuid) { UInt128(bigEndian: $0.loadUnaligned(as: UInt128.self)) }
+        return String(unsafeUninitializedCapacity: 26) { text in
+            for place in stride(from: 25, through: 0, by: -1) {
+                text[place] = alphabet[Int(truncatingIfNeeded: value) & 31]
+                value >>= 5
+            }
+            return 26
+        }
     }
 
     fileprivate init?(crockford text: Substring) {
         guard text.utf8.count == 26, let first = text.utf8.first, first <= UInt8(ascii: "7") else { return nil }
         var value = UInt128(0)
         for byte in text.utf8 {
-            guard let digit = alphabet.firstIndex(of: byte) else { return nil }
+            let digit = digits[Int(byte)]
+            guard digit < 32 else { return nil }
             value = value << 5 | UInt128(digit)
         }
         self.init(high: UInt64(truncatingIfNeeded: value >> 64), low: UInt64(truncatingIfNeeded: value))

@@ -44,10 +44,14 @@ public enum WireCoding {
         (try? timeStyle.parse(text)) ?? (try? wholeSeconds.parse(text))
     }
 
-    public static func encode(_ value: some Encodable) throws -> Data { try encoder().encode(value) }
+    // Both may be used by several threads at once.
+    private static let compactEncoder = encoder()
+    private static let sharedDecoder = decoder()
+
+    public static func encode(_ value: some Encodable) throws -> Data { try compactEncoder.encode(value) }
 
     public static func decode<Value: Decodable>(_ type: Value.Type, from data: Data) throws -> Value {
-        try decoder().decode(type, from: data)
+        try sharedDecoder.decode(type, from: data)
     }
 }
 

@@ -135,6 +135,79 @@ import Testing
         #expect(try await agent.poll(free: 3).assignments.isEmpty, "0 lets nothing begin")
     }
 
+    @Test func `tasks that want several units of several limits do not chase each other`() async throws {
+        var specs = tasks(6)
+        for index in specs.indices.dropFirst(2) { specs[index].limits = index % 2 == 0 ? ["a": 2, "b": 1] : ["a": 1, "b": 2] }
+        specs[0].limits = ["a": 1]
+        specs[1].limits = ["b": 1]
+        let plane = try await ControlPlane(specs)
+        let agent = try await plane.agent()
+        for key in ["resource:a", "resource:b"] { _ = try await limits(plane).set(key, to: 2, by: ada) }
+        try await plane.start()
+        // Each of the others finds one unit of each limit, and wants two of one of them.
+        let first = try await agent.poll(free: 6).assignments
+        #expect(first.map(\.task) == ["t0", "t1"])
+        #expect(try await plane.reaper.releaseForgotten() == 0)
+        try await workOff(first, by: agent)
+        #expect(try await plane.store.read { try $0.runs.active() }.isEmpty, "every task had its turn")
+    }
+
+    /// Until nothing is left that the agent can have.
+    private func workOff(_ work: [AgentAPI.Assignment], by agent: TestAgent) async throws {
+        var work = work
+        while let one = work.popLast() {
+            try await agent.succeed(one, output: "bronze.\(one.task)")
+            if work.isEmpty { work = try await agent.poll(free: 6).assignments }
+        }
+    }
+
+    @Test func `one that wants more units than are free is not overtaken for ever`() async throws {
+        var specs = tasks(5, uses: ["warehouse": 1])
+        specs[2].limits = ["warehouse": 2]
+        let plane = try await ControlPlane(specs)
+        let agent = try await plane.agent()
+        _ = try await limits(plane).set("resource:warehouse", to: 2, by: ada)
+        try await plane.start()
+        let first = try await agent.poll(free: 5).assignments
+        #expect(first.map(\.task) == ["t0", "t1"])
+        try await agent.succeed(first[0], output: "bronze.t0")
+        #expect(try await agent.poll(free: 5, leases: [first[1]]).assignments.isEmpty, "t2 is next, and one unit is not enough")
+        try await agent.succeed(first[1], output: "bronze.t1")
+        #expect(try await agent.poll(free: 5).assignments.map(\.task) == ["t2"])
+    }
+
+    @Test func `those whose agents are away keep a limit from nobody`() async throws {
+        let plane = try await ControlPlane(tasks(1, uses: ["warehouse": 1]))
+        let agent = try await plane.agent()
+        var absent = task("x", output: "bronze.x", engine: "python")
+        absent.limits = ["warehouse": 1]
+        try await plane.deploy(
+            Manifest(name: "away", version: "1.0.0", flows: [FlowSpec(name: "nobody", tasks: [absent])]))
+        _ = try await limits(plane).set("resource:warehouse", to: 1, by: ada)
+        _ = try await plane.starter.start(.init(environment: "dev", flow: "nobody", priority: 100), by: ada)
+        try await plane.start()
+        try await plane.start()
+        let work = try await agent.take()
+        try await agent.succeed(work, output: "bronze.t0")
+        #expect(try await agent.take().task == "t0")
+    }
+
+    @Test func `what a cancelled run was next for goes to who waits behind it`() async throws {
+        let plane = try await ControlPlane(tasks(1, uses: ["warehouse": 1]))
+        let agent = try await plane.agent()
+        _ = try await limits(plane).set("resource:warehouse", to: 1, by: ada)
+        try await plane.start()
+        let held = try await agent.take()
+        let second = try await plane.start()
+        let third = try await plane.start()
+        #expect(try await agent.poll(free: 5, leases: [held]).assignments.isEmpty)
+        try await agent.succeed(held, output: "bronze.t0")
+        // The second was let go on, and nobody has claimed it yet.
+        _ = try await plane.starter.cancel(second.id, by: ada)
+        #expect(try await agent.take().run == third.id)
+        #expect(try await plane.reaper.releaseForgotten() == 0)
+    }
+
     @Test func `a paused flow hands out nothing, and what runs is finished`() async throws {
         let plane = try await ControlPlane()
         let agent = try await plane.agent()

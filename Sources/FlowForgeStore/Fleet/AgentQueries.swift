@@ -62,7 +62,7 @@ public struct AgentQueries {
     }
 
     public func standing(of agent: ID<Agent>) throws -> AgentStanding? {
-        try session.row("SELECT state FROM agent WHERE id = ?", [agent.description]).map { try $0.word("state") }
+        try session.value(String.self, "SELECT state FROM agent WHERE id = ?", [agent.description]).map(StoreError.word)
     }
 
     public func lastPoll(of agent: ID<Agent>) throws -> Date? {

@@ -58,8 +58,15 @@ public struct DeafnessQueries {
     }
 
     public func find(_ agent: ID<Agent>) throws -> Deafness? {
-        try session.row("SELECT missed, leased_at, probe_at FROM agent_deafness WHERE agent = ?", [agent.description]).map {
-            Deafness(missed: $0["missed"], leasedAt: $0.date("leased_at"), probeAt: $0.date("probe_at"))
-        }
+        try session.first(
+            Deafness.self, "SELECT \(Deafness.columns) FROM agent_deafness WHERE agent = ?", [agent.description])
+    }
+}
+
+extension Deafness: StoredRow {
+    static let columns = "missed, leased_at, probe_at"
+
+    init(_ row: inout RowReader) throws {
+        self.init(missed: try row.next(), leasedAt: try row.optionalDate(), probeAt: try row.optionalDate())
     }
 }

@@ -12,13 +12,14 @@ public struct AttemptQueries {
 
     /// The pool's next fencing number, from 1 or from behind the last restoration's floor; it never goes back.
     public func nextFencing(pool: String) throws -> Int64 {
-        let row = try session.row(
+        let last = try session.value(
+            Int64.self,
             """
             INSERT INTO fencing (pool, last) VALUES (?, 1 + coalesce((SELECT max(fencing_floor) FROM restoration), 0))
             ON CONFLICT (pool) DO UPDATE SET last = last + 1 RETURNING last
             """, [pool])
-        guard let row else { throw StoreError.failed("the fencing number of pool \(pool) was not returned") }
-        return row["last"]
+        guard let last else { throw StoreError.failed("the fencing number of pool \(pool) was not returned") }
+        return last
     }
 
     /// Throws ``StoreError/conflict(_:)`` while another attempt at the task, or another writer of its
@@ -39,49 +40,47 @@ public struct AttemptQueries {
     }
 
     public func find(_ id: ID<Attempt>) throws -> AttemptRow? {
-        try session.row("SELECT * FROM attempt WHERE id = ?", [id.description]).map(AttemptRow.init)
+        try session.first(AttemptRow.self, Self.findSQL, [id.description])
     }
+
+    private static let findSQL = "SELECT \(AttemptRow.columns) FROM attempt WHERE id = ?"
 
     /// All attempts of the run, those of each task oldest first.
     public func list(run: ID<Run>) throws -> [AttemptRow] {
-        try session.rows("SELECT * FROM attempt WHERE run = ? ORDER BY task, number", [run.description])
-            .map(AttemptRow.init)
+        try session.all(AttemptRow.self, "SELECT \(AttemptRow.columns) FROM attempt WHERE run = ? ORDER BY task, number", [run.description])
     }
 
     /// The one whose lease is current.
     public func live(task: Int64) throws -> AttemptRow? {
-        try session.row("SELECT * FROM attempt WHERE task = ? AND lease_until IS NOT NULL", [task])
-            .map(AttemptRow.init)
+        try session.first(AttemptRow.self, "SELECT \(AttemptRow.columns) FROM attempt WHERE task = ? AND lease_until IS NOT NULL", [task])
     }
 
     /// Attempts whose lease ended before now, the longest first.
     public func lapsed(limit: Int) throws -> [AttemptRow] {
-        try session.rows(Self.lapsedSQL, [session.now.milliseconds, limit]).map(AttemptRow.init)
+        try session.all(AttemptRow.self, Self.lapsedSQL, [session.now.milliseconds, limit])
     }
 
     static let lapsedSQL = """
-        SELECT * FROM attempt WHERE lease_until IS NOT NULL AND lease_until < ? ORDER BY lease_until LIMIT ?
+        SELECT \(AttemptRow.columns) FROM attempt WHERE lease_until IS NOT NULL AND lease_until < ? ORDER BY lease_until LIMIT ?
         """
 
     /// Live attempts whose own time is over, the longest first.
     public func overdue(limit: Int) throws -> [AttemptRow] {
-        try session.rows(Self.overdueSQL, [session.now.milliseconds, limit]).map(AttemptRow.init)
+        try session.all(AttemptRow.self, Self.overdueSQL, [session.now.milliseconds, limit])
     }
 
     static let overdueSQL = """
-        SELECT * FROM attempt WHERE lease_until IS NOT NULL AND deadline_at < ? ORDER BY deadline_at LIMIT ?
+        SELECT \(AttemptRow.columns) FROM attempt WHERE lease_until IS NOT NULL AND deadline_at < ? ORDER BY deadline_at LIMIT ?
         """
 
     /// How many leases the agent holds.
     public func live(agent: ID<Agent>) throws -> Int {
-        let row = try session.row(
-            "SELECT count(*) AS live FROM attempt WHERE agent = ? AND lease_until IS NOT NULL", [agent.description])
-        return row?["live"] ?? 0
+        try session.value(Int.self, "SELECT count(*) FROM attempt WHERE agent = ? AND lease_until IS NOT NULL", [agent.description]) ?? 0
     }
 
     /// Whether an attempt that writes the asset holds a lease.
     public func isWritten(environment: String, output: AssetName) throws -> Bool {
-        try session.row(Self.isWrittenSQL, [environment, output.description]) != nil
+        try session.exists(Self.isWrittenSQL, [environment, output.description])
     }
 
     static let isWrittenSQL = "SELECT 1 FROM attempt WHERE environment = ? AND output = ? AND lease_until IS NOT NULL"
@@ -142,7 +141,7 @@ public struct AttemptQueries {
 
     /// Whether some attempt has published the snapshot already.
     public func isPublished(_ snapshot: ID<Snapshot>) throws -> Bool {
-        try session.row("SELECT 1 FROM attempt WHERE snapshot = ?", [snapshot.description]) != nil
+        try session.exists("SELECT 1 FROM attempt WHERE snapshot = ?", [snapshot.description])
     }
 
     /// The snapshot of the asset that the run's own task has published, or reuses.

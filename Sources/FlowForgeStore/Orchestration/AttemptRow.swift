@@ -48,23 +48,31 @@ public struct AttemptRow: Sendable {
     public var lifecycle: AttemptLifecycle { AttemptLifecycle(state: state, claim: claim) }
 }
 
-extension AttemptRow {
-    init(_ row: Row) throws {
-        var snapshot: SnapshotReference?
-        if let id: ID<Snapshot> = try row.optionalID("snapshot") {
-            snapshot = SnapshotReference(
-                id: id, version: row["snapshot_version"], location: row["snapshot_location"])
-        }
+extension AttemptRow: StoredRow {
+    static let columns = """
+        id, run, task, number, state, lease, fencing, agent, lease_until, leased_at, started_at, finished_at, log_lines,
+        progress, metrics, checks, error, snapshot, snapshot_version, snapshot_location, cancellation_told_at
+        """
+
+    init(_ row: inout RowReader) throws {
         self.init(
-            id: try row.id("id"), run: try row.id("run"), task: row["task"], number: row["number"],
-            state: try row.word("state"),
-            claim: LeaseClaim(lease: try row.id("lease"), fencing: row["fencing"], agent: try row.id("agent")),
-            leaseUntil: row.date("lease_until"), leasedAt: Date(milliseconds: row["leased_at"]),
-            startedAt: row.date("started_at"), finishedAt: row.date("finished_at"), logLines: row["log_lines"],
-            progress: try row.optionalJSON(TaskProgress.self, "progress"),
-            metrics: try row.optionalJSON(TaskMetrics.self, "metrics"),
-            checks: try row.optionalJSON([CheckResult].self, "checks") ?? [],
-            error: try row.optionalJSON(TaskError.self, "error"), snapshot: snapshot,
-            cancellationToldAt: row.date("cancellation_told_at"))
+            id: try row.id(), run: try row.id(), task: try row.next(), number: try row.next(), state: try row.word(),
+            claim: LeaseClaim(lease: try row.id(), fencing: try row.next(), agent: try row.id()),
+            leaseUntil: try row.optionalDate(), leasedAt: try row.date(), startedAt: try row.optionalDate(),
+            finishedAt: try row.optionalDate(), logLines: try row.next(), progress: try row.optionalJSON(),
+            metrics: try row.optionalJSON(), checks: try row.optionalJSON() ?? [], error: try row.optionalJSON(),
+            snapshot: try row.optionalSnapshot(), cancellationToldAt: try row.optionalDate())
+    }
+}
+
+extension RowReader {
+    /// From the columns of its id, version and location.
+    mutating func optionalSnapshot() throws -> SnapshotReference? {
+        let (id, version, location) = (
+            try optionalID() as ID<Snapshot>?, try next(Int?.self), try next(String?.self)
+        )
+        guard let id else { return nil }
+        guard let version, let location else { throw StoreError.corrupt("snapshot \(id) has no version or location") }
+        return SnapshotReference(id: id, version: version, location: location)
     }
 }

@@ -40,6 +40,12 @@ public struct FlowPauseQueries {
         ).map(Self.pause)
     }
 
+    public func isPaused(_ flow: FlowReference) throws -> Bool {
+        try session.exists(
+            "SELECT 1 FROM flow_pause WHERE environment = ? AND bundle = ? AND flow = ?",
+            [flow.environment, flow.bundle, flow.flow])
+    }
+
     private static func pause(_ row: Row) -> Pause {
         Pause(
             flow: FlowReference(environment: row["environment"], bundle: row["bundle"], flow: row["flow"]),

@@ -12,7 +12,7 @@ extension Session {
 public struct LimitQueries {
     let session: Session
 
-    public struct Limit: Hashable, Sendable {
+    public struct Limit: Hashable, Sendable, StoredRow {
         public var key: LimitKey
         public var slots: Int
         public var used: Int
@@ -21,6 +21,15 @@ public struct LimitQueries {
 
         /// How many more units may be taken. Below 0 after it was lowered.
         public var free: Int { slots - used }
+
+        static let columns =
+            "key, slots, (SELECT coalesce(sum(units), 0) FROM limit_holder h WHERE h.key = l.key) AS used, set_at, set_by"
+
+        init(_ row: inout RowReader) throws {
+            guard let key = LimitKey(try row.next()) else { throw StoreError.corrupt("a limit has no name") }
+            self.key = key
+            (slots, used, setAt, setBy) = (try row.next(), try row.next(), try row.date(), try row.next())
+        }
     }
 
     /// Attempts that go on already take from a new limit too.
@@ -51,23 +60,16 @@ public struct LimitQueries {
     }
 
     public func find(_ key: LimitKey) throws -> Limit? {
-        try session.row("\(Self.selectSQL) WHERE l.key = ?", [key.description]).map(Self.limit)
+        try session.first(Limit.self, Self.findSQL, [key.description])
     }
 
     /// By key.
-    public func list() throws -> [Limit] { try session.rows("\(Self.selectSQL) ORDER BY l.key").map(Self.limit) }
+    public func list() throws -> [Limit] { try session.all(Limit.self, "\(Self.selectSQL) ORDER BY key") }
 
     private static let selectSQL = """
-        SELECT l.*, (SELECT coalesce(sum(units), 0) FROM limit_holder h WHERE h.key = l.key) AS used
-        FROM concurrency_limit l
+        SELECT \(Limit.columns) FROM concurrency_limit l
         """
-
-    private static func limit(_ row: Row) throws -> Limit {
-        guard let key = LimitKey(row["key"] as String) else { throw StoreError.corrupt("a limit has no name") }
-        return Limit(
-            key: key, slots: row["slots"], used: row["used"], setAt: Date(milliseconds: row["set_at"]),
-            setBy: row["set_by"])
-    }
+    private static let findSQL = "\(selectSQL) WHERE key = ?"
 
     /// Takes units for a live attempt, of limits that there are.
     public func take(_ units: [LimitKey: Int], for attempt: ID<Attempt>) throws {

@@ -31,24 +31,35 @@ public struct RunQueries {
     }
 
     public func find(_ id: ID<Run>) throws -> RunRow? {
-        try session.row("SELECT * FROM run WHERE id = ?", [id.description]).map(RunRow.init)
+        try session.first(RunRow.self, Self.findSQL, [id.description])
     }
 
+    private static let findSQL = "SELECT \(RunRow.columns) FROM run WHERE id = ?"
+
     public func state(_ id: ID<Run>) throws -> RunState? {
-        try session.row("SELECT state FROM run WHERE id = ?", [id.description])?.word("state")
+        try session.value(String.self, "SELECT state FROM run WHERE id = ?", [id.description]).map(StoreError.word)
+    }
+
+    public struct TaskCounts: Sendable, StoredRow {
+        public var open: Int
+        public var unsuccessful: Int
+
+        static let columns = "open_tasks, unsuccessful_tasks"
+        init(_ row: inout RowReader) throws { (open, unsuccessful) = (try row.next(), try row.next()) }
     }
 
     /// Its tasks that are not final, and those that are and did not succeed.
-    public func taskCounts(_ id: ID<Run>) throws -> (open: Int, unsuccessful: Int) {
-        let row = try session.row("SELECT open_tasks, unsuccessful_tasks FROM run WHERE id = ?", [id.description])
-        guard let row else { throw StoreError.conflict("run \(id) is gone") }
-        return (row["open_tasks"], row["unsuccessful_tasks"])
+    public func taskCounts(_ id: ID<Run>) throws -> TaskCounts {
+        let counts = try session.first(
+            TaskCounts.self, "SELECT \(TaskCounts.columns) FROM run WHERE id = ?", [id.description])
+        guard let counts else { throw StoreError.conflict("run \(id) is gone") }
+        return counts
     }
 
     public func find(environment: String, idempotencyKey: String) throws -> RunRow? {
-        try session.row(
-            "SELECT * FROM run WHERE environment = ? AND idempotency_key = ?", [environment, idempotencyKey]
-        ).map(RunRow.init)
+        try session.first(
+            RunRow.self, "SELECT \(RunRow.columns) FROM run WHERE environment = ? AND idempotency_key = ?", [environment, idempotencyKey]
+        )
     }
 
     /// Newest first, those older than `before`.
@@ -58,7 +69,7 @@ public struct RunQueries {
         if let state { arguments.append(state.rawValue) }
         arguments += [before?.description ?? Self.newest, limit]
         let sql = Self.listSQL(byEnvironment: environment != nil, byState: state != nil)
-        return try session.rows(sql, StatementArguments(arguments)).map(RunRow.init)
+        return try session.all(RunRow.self, sql, StatementArguments(arguments))
     }
 
     /// Sorts behind every id.
@@ -66,7 +77,7 @@ public struct RunQueries {
 
     static func listSQL(byEnvironment: Bool, byState: Bool) -> String {
         let conditions = (byEnvironment ? ["environment = ?"] : []) + (byState ? ["state = ?"] : []) + ["id < ?"]
-        return "SELECT * FROM run WHERE \(conditions.joined(separator: " AND ")) ORDER BY id DESC LIMIT ?"
+        return "SELECT \(RunRow.columns) FROM run WHERE \(conditions.joined(separator: " AND ")) ORDER BY id DESC LIMIT ?"
     }
 
     /// Moves a run from `run.state` to where its lifecycle has brought it; throws
@@ -91,11 +102,11 @@ public struct RunQueries {
 
     /// Running ones whose time is over, the longest first.
     public func overdue(limit: Int) throws -> [RunRow] {
-        try session.rows(Self.overdueSQL, [session.now.milliseconds, limit]).map(RunRow.init)
+        try session.all(RunRow.self, Self.overdueSQL, [session.now.milliseconds, limit])
     }
 
     static let overdueSQL = """
-        SELECT * FROM run INDEXED BY run_by_deadline
+        SELECT \(RunRow.columns) FROM run INDEXED BY run_by_deadline
         WHERE deadline_at IS NOT NULL AND finished_at IS NULL AND deadline_at < ? AND state IN ('queued', 'running')
         ORDER BY deadline_at LIMIT ?
         """
@@ -123,13 +134,13 @@ public struct RunQueries {
 
     /// The run of the flow that may go on next: the most important, of equals the oldest.
     public func nextToAdmit(_ flow: FlowReference) throws -> RunRow? {
-        try session.row(
-            """
-            SELECT * FROM run WHERE environment = ? AND bundle = ? AND flow = ?
+        try session.first(
+            RunRow.self, """
+            SELECT \(RunRow.columns) FROM run WHERE environment = ? AND bundle = ? AND flow = ?
                 AND finished_at IS NULL AND admitted_at IS NULL AND state = 'queued'
             ORDER BY priority DESC, id LIMIT 1
             """, [flow.environment, flow.bundle, flow.flow]
-        ).map(RunRow.init)
+        )
     }
 
     public func admit(_ id: ID<Run>) throws {

@@ -64,26 +64,29 @@ public struct RunRow: Sendable {
     }
 }
 
-extension RunRow {
-    init(_ row: Row) throws {
+extension RunRow: StoredRow {
+    static let columns = """
+        id, environment, pool, release, bundle, bundle_version, bundle_digest, flow, parameters, variables, idempotency_key,
+        cause, trigger_name, scheduled_for, rerun_of, priority, max_runs, timeout, created_by, created_at, state, admitted_at,
+        end_reason, open_tasks, started_at, finished_at, version
+        """
+
+    init(_ row: inout RowReader) throws {
         self.init(
-            id: try row.id("id"), environment: row["environment"], pool: row["pool"], release: try row.id("release"),
-            bundle: BundleReference(
-                name: row["bundle"], version: row["bundle_version"], digest: row["bundle_digest"]),
-            flow: row["flow"], parameters: try row.json([String: JSONValue].self, "parameters"),
-            variables: try row.json([String: JSONValue].self, "variables"), idempotencyKey: row["idempotency_key"],
+            id: try row.id(), environment: try row.next(), pool: try row.next(), release: try row.id(),
+            bundle: BundleReference(name: try row.next(), version: try row.next(), digest: try row.next()),
+            flow: try row.next(), parameters: try row.json(), variables: try row.json(), idempotencyKey: try row.next(),
             origin: RunOrigin(
-                try row.word("cause"), trigger: row["trigger_name"], scheduledFor: row.date("scheduled_for"),
-                rerunOf: try row.optionalID("rerun_of")),
-            priority: row["priority"], maxRuns: row["max_runs"],
-            timeoutSeconds: (row["timeout"] as Int64?).map { Double($0) / 1000 }, createdBy: row["created_by"],
-            createdAt: Date(milliseconds: row["created_at"]))
-        state = try row.word("state")
-        admittedAt = row.date("admitted_at")
-        endReason = try (row["end_reason"] as String?).map { _ in try row.word("end_reason") }
-        openTasks = row["open_tasks"]
-        startedAt = row.date("started_at")
-        finishedAt = row.date("finished_at")
-        version = row["version"]
+                try row.word(), trigger: try row.next(), scheduledFor: try row.optionalDate(), rerunOf: try row.optionalID()),
+            priority: try row.next(), maxRuns: try row.next(),
+            timeoutSeconds: try row.next(Int64?.self).map { Double($0) / 1000 }, createdBy: try row.next(),
+            createdAt: try row.date())
+        state = try row.word()
+        admittedAt = try row.optionalDate()
+        endReason = try row.optionalWord()
+        openTasks = try row.next()
+        startedAt = try row.optionalDate()
+        finishedAt = try row.optionalDate()
+        version = try row.next()
     }
 }

@@ -10,9 +10,8 @@ public struct SpoolQueries {
     let session: Session
 
     /// The agent whose spool it is, and the acknowledged number; `nil` for one that never reported.
-    public func find(_ id: ID<Spool>) throws -> (agent: ID<Agent>, last: Int64)? {
-        try session.row("SELECT agent, last FROM spool WHERE id = ?", [id.description])
-            .map { (try $0.id("agent"), $0["last"]) }
+    public func find(_ id: ID<Spool>) throws -> SpoolRow? {
+        try session.first(SpoolRow.self, "SELECT \(SpoolRow.columns) FROM spool WHERE id = ?", [id.description])
     }
 
     /// `dropped` more events were lost on the agent.
@@ -30,4 +29,12 @@ public struct SpoolQueries {
     public func dropped() throws -> Int64 {
         try session.row("SELECT coalesce(sum(dropped), 0) AS dropped FROM spool")?["dropped"] ?? 0
     }
+}
+
+public struct SpoolRow: Sendable, StoredRow {
+    public var agent: ID<Agent>
+    public var last: Int64
+
+    static let columns = "agent, last"
+    init(_ row: inout RowReader) throws { (agent, last) = (try row.id(), try row.next()) }
 }

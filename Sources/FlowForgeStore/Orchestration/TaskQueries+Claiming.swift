@@ -20,15 +20,14 @@ extension TaskQueries {
     public func nextClaimable(pool: String, engines: [String]) throws -> TaskRow? {
         var best: TaskRow?
         for engine in engines {
-            guard let row = try session.row(Self.nextClaimableSQL, [pool, engine]) else { continue }
-            let task = try TaskRow(row)
+            guard let task = try session.first(TaskRow.self, Self.nextClaimableSQL, [pool, engine]) else { continue }
             if best.map({ Self.precedes(task, $0) }) ?? true { best = task }
         }
         return best
     }
 
     static let nextClaimableSQL = """
-        SELECT * FROM task WHERE state = 'ready' AND parked_on IS NULL AND pool = ? AND engine = ?
+        SELECT \(TaskRow.columns) FROM task WHERE state = 'ready' AND parked_on IS NULL AND pool = ? AND engine = ?
         ORDER BY priority DESC, ready_at, id LIMIT 1
         """
 
@@ -46,9 +45,13 @@ extension TaskQueries {
 
     /// Those who wait for one thing and that the same agents can take, the most important first, of
     /// equals the one that has been ready longest.
-    public struct Line: Hashable, Sendable {
+    public struct Line: Hashable, Sendable, StoredRow {
         public var pool: String
         public var engine: String
+
+        static let columns = "pool, engine"
+        init(_ row: inout RowReader) throws { (pool, engine) = (try row.next(), try row.next()) }
+        init(pool: String, engine: String) { (self.pool, self.engine) = (pool, engine) }
     }
 
     /// How many of a line can go on.
@@ -62,15 +65,15 @@ extension TaskQueries {
     public func lines(before parking: Parking) throws -> [Line] {
         var lines: [Line] = []
         var last = Line(pool: "", engine: "")
-        while let row = try session.row(Self.nextLineSQL, [parking.text, last.pool, last.engine]) {
-            last = Line(pool: row["pool"], engine: row["engine"])
-            lines.append(last)
+        while let line = try session.first(Line.self, Self.nextLineSQL, [parking.text, last.pool, last.engine]) {
+            lines.append(line)
+            last = line
         }
         return lines
     }
 
     static let nextLineSQL = """
-        SELECT pool, engine FROM task WHERE parked_on = ? AND (pool, engine) > (?, ?) ORDER BY pool, engine LIMIT 1
+        SELECT \(Line.columns) FROM task WHERE parked_on = ? AND (pool, engine) > (?, ?) ORDER BY pool, engine LIMIT 1
         """
 
     /// Puts back those at the head of `line` that there is room for. Nobody overtakes one that does not fit.
@@ -111,12 +114,12 @@ extension TaskQueries {
 
     /// Whether one that comes before `task`, for the same agents, waits for `parking`.
     public func isOvertaking(_ task: TaskRow, on parking: Parking) throws -> Bool {
-        let first = try session.row(Self.firstParkedSQL, [parking.text, task.pool, task.engine]).map(TaskRow.init)
+        let first = try session.first(TaskRow.self, Self.firstParkedSQL, [parking.text, task.pool, task.engine])
         return first.map { Self.precedes($0, task) } ?? false
     }
 
     static let firstParkedSQL = """
-        SELECT * FROM task WHERE parked_on = ? AND pool = ? AND engine = ? ORDER BY priority DESC, ready_at, id LIMIT 1
+        SELECT \(TaskRow.columns) FROM task WHERE parked_on = ? AND pool = ? AND engine = ? ORDER BY priority DESC, ready_at, id LIMIT 1
         """
 
     /// Puts tasks back whose delay is over.
@@ -130,14 +133,14 @@ extension TaskQueries {
 
     /// Whether a delay is over.
     public func isDue() throws -> Bool {
-        try session.row(
+        try session.exists(
             "SELECT 1 FROM task INDEXED BY task_delayed WHERE parked_on = 'delay' AND ready_at <= ? LIMIT 1",
-            [session.now.milliseconds]) != nil
+            [session.now.milliseconds])
     }
 
     /// How many wait for it.
     public func parked(on parking: Parking) throws -> Int {
-        try session.row("SELECT count(*) AS tasks FROM task WHERE parked_on = ?", [parking.text])?["tasks"] ?? 0
+        try session.value(Int.self, "SELECT count(*) FROM task WHERE parked_on = ?", [parking.text]) ?? 0
     }
 
     /// When the next delay is over.

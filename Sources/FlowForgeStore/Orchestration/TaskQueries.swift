@@ -57,12 +57,14 @@ public struct TaskQueries {
     private static func milliseconds(_ seconds: Double) -> Int64 { Int64((seconds * 1000).rounded()) }
 
     public func find(_ id: Int64) throws -> TaskRow? {
-        try session.row("SELECT * FROM task WHERE id = ?", [id]).map(TaskRow.init)
+        try session.first(TaskRow.self, Self.findSQL, [id])
     }
+
+    private static let findSQL = "SELECT \(TaskRow.columns) FROM task WHERE id = ?"
 
     /// In topological order.
     public func list(run: ID<Run>) throws -> [TaskRow] {
-        try session.rows("SELECT * FROM task WHERE run = ? ORDER BY position", [run.description]).map(TaskRow.init)
+        try session.all(TaskRow.self, "SELECT \(TaskRow.columns) FROM task WHERE run = ? ORDER BY position", [run.description])
     }
 
     /// Names of each task's direct dependencies, in topological order, by the task's id.
@@ -109,26 +111,27 @@ public struct TaskQueries {
             UPDATE task SET open_upstream = open_upstream - 1
             WHERE id IN (SELECT task FROM task_dependency WHERE upstream = ?)
             """, [task])
-        return try session.rows(
-            """
-            SELECT t.* FROM task_dependency d JOIN task t ON t.id = d.task
-            WHERE d.upstream = ? AND t.state = 'waiting' AND t.open_upstream = 0 ORDER BY t.position
+        return try session.all(
+            TaskRow.self, """
+            SELECT \(TaskRow.columns) FROM task
+            WHERE id IN (SELECT task FROM task_dependency WHERE upstream = ?) AND state = 'waiting' AND open_upstream = 0
+            ORDER BY position
             """, [task]
-        ).map(TaskRow.init)
+        )
     }
 
     /// Tasks of a run that wait for nothing but its admission.
     public func roots(run: ID<Run>) throws -> [TaskRow] {
-        try session.rows(
-            "SELECT * FROM task WHERE run = ? AND state = 'waiting' AND open_upstream = 0 ORDER BY position",
+        try session.all(
+            TaskRow.self, "SELECT \(TaskRow.columns) FROM task WHERE run = ? AND state = 'waiting' AND open_upstream = 0 ORDER BY position",
             [run.description]
-        ).map(TaskRow.init)
+        )
     }
 
     /// Tasks that wait for `task`, directly or through others that wait.
     public func waitingBehind(_ task: Int64) throws -> [TaskRow] {
-        try session.rows(
-            """
+        try session.all(
+            TaskRow.self, """
             WITH RECURSIVE behind (id) AS (
                 SELECT t.id FROM task_dependency d JOIN task t ON t.id = d.task
                 WHERE d.upstream = ? AND t.state = 'waiting'
@@ -136,8 +139,8 @@ public struct TaskQueries {
                 SELECT t.id FROM behind JOIN task_dependency d ON d.upstream = behind.id
                 JOIN task t ON t.id = d.task WHERE t.state = 'waiting'
             )
-            SELECT t.* FROM behind JOIN task t ON t.id = behind.id ORDER BY t.position
+            SELECT \(TaskRow.columns) FROM task WHERE id IN (SELECT id FROM behind) ORDER BY position
             """, [task]
-        ).map(TaskRow.init)
+        )
     }
 }

@@ -65,24 +65,24 @@ public struct TaskRow: Sendable {
     public var lifecycle: TaskLifecycle { TaskLifecycle(state: state, failures: failures, losses: losses) }
 }
 
-extension TaskRow {
-    init(_ row: Row) throws {
-        let (retryDelay, retryLongest, timeout): (Int64, Int64, Int64) = (
-            row["retry_delay"], row["retry_longest"], row["timeout"]
-        )
-        let output: String? = row["output"]
+extension TaskRow: StoredRow {
+    static let columns = """
+        id, run, name, environment, pool, layer, engine, inputs, output, retries, retry_delay, retry_backoff, retry_jitter,
+        retry_longest, timeout, priority, limits, state, ready_at, parked_on, reused_attempt, attempts, failures, losses
+        """
+
+    init(_ row: inout RowReader) throws {
         self.init(
-            id: row["id"], run: try row.id("run"), name: row["name"], environment: row["environment"],
-            pool: row["pool"], layer: try row.word("layer"), engine: row["engine"],
-            inputs: try row.json([AssetName].self, "inputs"), output: output.flatMap { AssetName($0) },
+            id: try row.next(), run: try row.id(), name: try row.next(), environment: try row.next(), pool: try row.next(),
+            layer: try row.word(), engine: try row.next(), inputs: try row.json(),
+            output: try row.next(String?.self).flatMap { AssetName($0) },
             retry: RetryPolicy(
-                retries: row["retries"], delaySeconds: Double(retryDelay) / 1000, backoff: row["retry_backoff"],
-                jitter: row["retry_jitter"], longestDelaySeconds: Double(retryLongest) / 1000),
-            timeoutSeconds: Double(timeout) / 1000, priority: row["priority"],
-            limits: try row.optionalJSON([LimitKey: Int].self, "limits") ?? [:], state: try row.word("state"),
-            readyAt: row.date("ready_at"), parkedOn: (row["parked_on"] as String?).map(Parking.init(text:)),
-            reusedAttempt: try row.optionalID("reused_attempt"), attempts: row["attempts"],
-            failures: row["failures"], losses: row["losses"])
+                retries: try row.next(), delaySeconds: Double(try row.next(Int64.self)) / 1000, backoff: try row.next(),
+                jitter: try row.next(), longestDelaySeconds: Double(try row.next(Int64.self)) / 1000),
+            timeoutSeconds: Double(try row.next(Int64.self)) / 1000, priority: try row.next(),
+            limits: try row.optionalJSON() ?? [:], state: try row.word(), readyAt: try row.optionalDate(),
+            parkedOn: try row.next(String?.self).map(Parking.init(text:)), reusedAttempt: try row.optionalID(),
+            attempts: try row.next(), failures: try row.next(), losses: try row.next())
     }
 }
 
