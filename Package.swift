@@ -125,7 +125,7 @@ let package = Package(
         // In C, and started before each task: what the Swift runtime costs at a program's start is not for it.
         .executableTarget(
             name: "flowforge-launch",
-            linkerSettings: [.unsafeFlags(["-nostartfiles", "-Xlinker", "--as-needed"])]),
+            linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-executable"])]),
         .executableTarget(
             name: "fleet-load",
             dependencies: ["FlowForgeProtocol", nioCore, nioPosix, nioSSL, nioTLS, crypto, x509, asn1, parser],
