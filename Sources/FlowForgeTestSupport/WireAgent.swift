@@ -77,6 +77,38 @@ public final class WireAgent: Sendable {
         return !assignments.isEmpty
     }
 
+    /// Takes a task, says that it has started, and nothing more; `nil` where there was none.
+    public func hold() async throws -> AgentAPI.Assignment? {
+        let answer = try Self.checked(
+            try await exchange.post(
+                "/agent/v1/poll",
+                AgentAPI.PollRequest(
+                    freeSlots: 1, slots: 1, engines: [.init(name: "command", version: "1")], waitSeconds: 1,
+                    offer: .init(slots: 1, engines: ["command"]))))
+        guard let held = try answer.decoded(AgentAPI.PollResponse.self).assignments.first else { return nil }
+        append(.started(.init(pid: 1)), of: held)
+        try await report()
+        return held
+    }
+
+    /// A poll that lists the held task, and takes no other: what the control plane wants ended.
+    public func prolong(_ held: AgentAPI.Assignment) async throws -> [AgentAPI.Cancellation] {
+        let answer = try Self.checked(
+            try await exchange.post(
+                "/agent/v1/poll",
+                AgentAPI.PollRequest(
+                    freeSlots: 0, slots: 1, engines: [.init(name: "command", version: "1")],
+                    leases: [.init(lease: held.lease, attempt: held.attempt, fencing: held.fencing)], waitSeconds: 1)))
+        return try answer.decoded(AgentAPI.PollResponse.self).cancellations
+    }
+
+    /// Says at last that it succeeded. Returns whether that was let pass.
+    public func finish(_ held: AgentAPI.Assignment) async throws -> Bool {
+        append(.finished(Self.success(nil)), of: held)
+        try await report()
+        return finished[held.attempt] != nil
+    }
+
     /// Sends what was not acknowledged, if there is anything.
     public func report() async throws {
         let request = state.withLock { AgentAPI.ReportRequest(spool: $0.spool, events: $0.unacknowledged) }

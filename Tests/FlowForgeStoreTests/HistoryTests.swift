@@ -17,11 +17,15 @@ import Testing
             (3, 'run', 'three', 2, 'dev', 'p', 'bronze', 'duckdb', '[]', 'bronze.three', 0, 0, 'waiting', 0, NULL);
         INSERT INTO task_dependency (task, upstream) VALUES (2, 1), (3, 2);
         INSERT INTO fencing (pool, last) VALUES ('p', 3);
+        -- Lowered while more was taken.
+        INSERT INTO concurrency_limit (key, slots, set_at, set_by) VALUES ('resource:late', 0, 9, 'x');
         INSERT INTO attempt (id, run, task, number, environment, output, agent, lease, fencing, lease_until, state, leased_at,
             finished_at, log_lines, snapshot, snapshot_version, snapshot_location) VALUES
             ('a1', 'run', 1, 1, 'dev', 'bronze.one', 'agt', 'l1', 1, NULL, 'succeeded', 2, 5, 3, 's1', 1, 'x'),
             ('a2', 'run', 2, 1, 'dev', 'bronze.two', 'agt', 'l2', 2, NULL, 'lost', 6, 7, 0, NULL, NULL, NULL),
             ('a3', 'run', 2, 2, 'dev', 'bronze.two', 'agt', 'l3', 3, 99, 'running', 8, NULL, 0, NULL, NULL, NULL);
+        INSERT INTO limit_holder VALUES ('resource:late', 'a3', 1);
+        INSERT INTO spool (id, agent, last, dropped, reported_at) VALUES ('sound', 'agt', 9, 0, 9);
         INSERT INTO audit_entry (at, actor, action, subject, outcome, detail) VALUES
             (5, 'x', 'attempt.finish', 'a1', 'allowed', '{}'), (7, 'x', 'attempt.lose', 'a2', 'allowed', '{}'),
             (9, 'x', 'attempt.report', 'a2', 'refused', '{}');
@@ -81,6 +85,31 @@ import Testing
         ),
         ("attempts of a task are numbered without gaps", "UPDATE attempt SET number = 3 WHERE id = 'a3'"),
         ("an agent holds no more than its slots", "UPDATE agent SET slots = 1; \(more(1))"),
+        (
+            "a limit is taken from by those that live, and by all of them",
+            """
+            INSERT INTO concurrency_limit VALUES ('resource:w', 1, 9, 'x');
+            INSERT INTO limit_holder VALUES ('resource:w', 'a2', 1)
+            """
+        ),
+        (
+            "a limit is taken from by those that live, and by all of them",
+            "INSERT INTO concurrency_limit VALUES ('pool:p', 1, 9, 'x')"
+        ),
+        (
+            "nothing begins beyond a limit",
+            """
+            INSERT INTO concurrency_limit VALUES ('pool:p', 1, 7, 'x'); INSERT INTO limit_holder VALUES ('pool:p', 'a3', 2)
+            """
+        ),
+        (
+            "what an agent told was numbered",
+            """
+            UPDATE spool SET last = 1;
+            INSERT INTO audit_entry (at, actor, action, subject, outcome, detail) VALUES
+                (3, 'agent:agt', 'attempt.start', 'a1', 'allowed', '{}'), (4, 'agent:agt', 'attempt.start', 'a3', 'allowed', '{}')
+            """
+        ),
         ("fencing grows strictly within a pool", "UPDATE attempt SET fencing = 2 WHERE id = 'a3'"),
         ("fencing grows strictly within a pool", "UPDATE fencing SET last = 2"),
         ("log lines are counted without gaps", "UPDATE attempt SET log_lines = 2 WHERE id = 'a1'"),

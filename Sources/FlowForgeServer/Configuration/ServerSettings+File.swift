@@ -57,10 +57,16 @@ extension ServerSettings {
         {
             settings.agentCertificateLifetime = .seconds(seconds)
         }
-        if let leases = top.mapping("leases", keys: ["start", "held"]) {
+        if let leases = top.mapping("leases", keys: ["start", "held", "overdue", "recovery"]) {
             if let seconds = leases.duration("start", in: 1...600) { settings.orchestration.startLease = .seconds(seconds) }
             // Agents that hold a lease poll three times while it lasts.
             if let seconds = leases.duration("held", in: 5...3600) { settings.orchestration.lease = .seconds(seconds) }
+            if let seconds = leases.duration("overdue", in: 1...86_400) {
+                settings.orchestration.deadlineGrace = .seconds(seconds)
+            }
+            if let seconds = leases.duration("recovery", in: 1...3600) {
+                settings.orchestration.recoveryGrace = .seconds(seconds)
+            }
         }
         if let retention = top.mapping("retention", keys: ["runs", "logs", "lineage_events"]) {
             let days = 86_400.0

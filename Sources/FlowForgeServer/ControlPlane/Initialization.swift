@@ -141,6 +141,8 @@ public struct Initialization: Sendable {
             leases:
               start: 15s        # an agent has this long to confirm that a task runs
               held: 24s         # renewed by polls three times while it lasts
+              overdue: 60s      # a task that outlives its own timeout by this, since its agent did not end it, is ended
+              recovery: 20s     # after a start no lease is taken back for this long: agents have to come back first
 
             # How long what is finished is kept; what is not named here is kept for ever, as the audit trail always is.
             retention:

@@ -108,6 +108,35 @@ public struct HistoryQueries {
                 WHERE g.slots > 0 GROUP BY g.id HAVING count(*) > g.slots
                 """),
         Rule(
+            name: "a limit is taken from by those that live, and by all of them",
+            broken: """
+                SELECT 'attempt ' || h.attempt || ' has ended and holds ' || h.units || ' of ' || h.key AS what
+                FROM limit_holder h JOIN attempt a ON a.id = h.attempt WHERE a.lease_until IS NULL
+                UNION ALL
+                SELECT 'attempt ' || a.id || ' holds nothing of ' || l.key
+                FROM attempt a JOIN task t ON t.id = a.task
+                JOIN concurrency_limit l ON l.key = 'pool:' || t.pool OR json_extract(t.limits, '$."' || l.key || '"') > 0
+                WHERE a.lease_until IS NOT NULL
+                    AND NOT EXISTS (SELECT 1 FROM limit_holder h WHERE h.key = l.key AND h.attempt = a.id)
+                """),
+        Rule(
+            name: "nothing begins beyond a limit",
+            broken: """
+                SELECT l.key || ' has ' || l.slots || ' slots and ' || sum(h.units) || ' are taken' AS what
+                FROM concurrency_limit l JOIN limit_holder h ON h.key = l.key JOIN attempt a ON a.id = h.attempt
+                -- Those that lived already when it was set are let be.
+                GROUP BY l.key HAVING sum(h.units) > l.slots AND max(a.leased_at) > l.set_at
+                """),
+        Rule(
+            name: "what an agent told was numbered",
+            broken: """
+                SELECT e.actor || ' told of ' || count(*) || ' starts and ends in ' || s.numbers || ' events' AS what
+                FROM (SELECT agent, sum(last) AS numbers FROM spool GROUP BY agent) s
+                JOIN audit_entry e ON e.actor = 'agent:' || s.agent
+                    AND e.action IN ('attempt.start', 'attempt.finish') AND e.outcome = 'allowed'
+                GROUP BY s.agent HAVING count(*) > s.numbers
+                """),
+        Rule(
             name: "fencing grows strictly within a pool",
             broken: """
                 SELECT 'fencing number ' || fencing || ' of pool ' || pool || ' at attempt ' || id || ' follows ' || before AS what

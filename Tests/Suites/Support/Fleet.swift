@@ -84,6 +84,7 @@ final class Fleet: Sendable {
             try String(contentsOf: file, encoding: .utf8)
                 .replacing(/start: \d+m?s?/, with: "start: \(settings.startLease)s")
                 .replacing(/held: \d+m?s?/, with: "held: \(settings.heldLease)s")
+                .replacing(/overdue: \d+m?s?/, with: "overdue: 2s")
                 .write(to: file, atomically: true, encoding: .utf8)
         }
         try await startControlPlane()
