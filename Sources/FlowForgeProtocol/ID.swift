@@ -58,7 +58,8 @@ public struct ID<Entity: Identified>: Hashable, Sendable, Codable, CustomStringC
     /// `nil` unless `text` is exactly what ``description`` prints for an id of this kind.
     public init?(_ text: String) {
         let prefix = Entity.prefix.utf8
-        guard text.utf8.starts(with: prefix), let mark = text.utf8.index(text.startIndex, offsetBy: prefix.count, limitedBy: text.endIndex),
+        guard text.utf8.starts(with: prefix),
+            let mark = text.utf8.index(text.startIndex, offsetBy: prefix.count, limitedBy: text.endIndex),
             mark < text.endIndex, text.utf8[mark] == UInt8(ascii: "_"),
             let uuid = UUID(crockford: text[text.utf8.index(after: mark)...])
         else { return nil }

@@ -28,7 +28,8 @@ import Testing
         INSERT INTO spool (id, agent, last, dropped, reported_at) VALUES ('sound', 'agt', 9, 0, 9);
         INSERT INTO audit_entry (at, actor, action, subject, outcome, detail) VALUES
             (5, 'x', 'attempt.finish', 'a1', 'allowed', '{}'), (7, 'x', 'attempt.lose', 'a2', 'allowed', '{}'),
-            (9, 'x', 'attempt.report', 'a2', 'refused', '{}');
+            (9, 'x', 'attempt.report', 'a2', 'refused', '{}'), (8, 'x', 'attempt.claim', 'a3', 'allowed', '{}'),
+            (9, 'x', 'limit.set', 'resource:late', 'allowed', '{}');
         INSERT INTO log_chunk (run, task, attempt, count, lines) VALUES ('run', 1, 1, 2, '[1, 2]'), ('run', 1, 1, 1, '[3]');
         INSERT INTO asset_schema (id, environment, asset, serial, columns) VALUES (1, 'dev', 'bronze.one', 1, '[]');
         INSERT INTO snapshot (id, environment, asset, version, location, rows, bytes, published_at, run, task, attempt, fencing,
@@ -99,7 +100,9 @@ import Testing
         (
             "nothing begins beyond a limit",
             """
-            INSERT INTO concurrency_limit VALUES ('pool:p', 1, 7, 'x'); INSERT INTO limit_holder VALUES ('pool:p', 'a3', 2)
+            INSERT INTO concurrency_limit VALUES ('pool:p', 1, 7, 'x'); INSERT INTO limit_holder VALUES ('pool:p', 'a3', 2);
+            INSERT INTO audit_entry (at, actor, action, subject, outcome, detail) VALUES
+                (7, 'x', 'limit.set', 'pool:p', 'allowed', '{}'), (8, 'x', 'attempt.claim', 'a3', 'allowed', '{}')
             """
         ),
         (

@@ -17,7 +17,7 @@ struct Bundles: Sendable {
         flows:
           single:
             tasks:
-              only: {layer: bronze, command: [run.sh], output: bronze.single, timeout: 60s, retries: {max: 2, delay: 3s}}
+              only: {layer: bronze, command: [run.sh], output: bronze.single, timeout: 60s, uses: {warehouse: 1}, retries: {max: 2, delay: 3s}}
           chain:
             tasks:
               first: {layer: bronze, command: [run.sh], output: bronze.chain, timeout: 60s, retries: {max: 1, delay: 5s}}
@@ -26,8 +26,8 @@ struct Bundles: Sendable {
           diamond:
             tasks:
               top: {layer: bronze, command: [run.sh], output: bronze.diamond, timeout: 60s, retries: {max: 2, delay: 1s}}
-              left: {layer: silver, command: [run.sh], inputs: [bronze.diamond], output: silver.left, timeout: 60s}
-              right: {layer: silver, command: [run.sh], inputs: [bronze.diamond], output: silver.right, timeout: 60s, retries: {max: 3, delay: 2s}}
+              left: {layer: silver, command: [run.sh], inputs: [bronze.diamond], output: silver.left, timeout: 60s, uses: {warehouse: 2}}
+              right: {layer: silver, command: [run.sh], inputs: [bronze.diamond], output: silver.right, timeout: 60s, uses: {warehouse: 1}, retries: {max: 3, delay: 2s}}
               foot: {layer: gold, command: [run.sh], inputs: [silver.left, silver.right], output: gold.diamond, timeout: 60s}
         """
 

@@ -46,6 +46,9 @@ extension World {
         UNION ALL
         SELECT 'attempt ' || subject || ' ended twice' FROM audit_entry
             WHERE action IN ('attempt.finish', 'attempt.lose', 'attempt.end') GROUP BY subject HAVING count(*) > 1
+        UNION ALL
+        SELECT 'attempt ' || attempt || ' has ended and holds ' || key FROM limit_holder
+            WHERE attempt IN (SELECT id FROM attempt WHERE lease_until IS NULL)
         """
 
     func checkInvariants() throws {
@@ -147,6 +150,8 @@ extension World {
             if let lost { fail("\(lost) was lost, although nothing went wrong any more") }
         }
         if let problem = unstarted { fail(problem) }
+        let runs = try plane.readNow { try $0.row("SELECT count(*) AS runs FROM run").map { row -> Int in row["runs"] } }
+        if runs != wanted { fail("\(wanted) keys started \(runs ?? 0) runs") }
     }
 
     private func checkLogs() throws {

@@ -8,7 +8,7 @@ import Foundation
 final class People: @unchecked Sendable {
     unowned let world: World
     private(set) var runs: [String: ID<Run>] = [:]
-    private var wanted = 0
+    private(set) var wanted = 0
     private var loop: EventLoop { world.loop }
 
     init(world: World) { self.world = world }

@@ -13,6 +13,20 @@ final class PlaneNode: @unchecked Sendable {
         let starter: RunStarter
         let dispatcher: Dispatcher
         let intake: ReportIntake
+        let limits: Limits
+        let flows: Flows
+        let store: Store
+        let wakeUps: WakeUps
+
+        /// As the agents' registry does it.
+        func drain(_ agent: ID<Agent>, _ isDraining: Bool) async throws {
+            try await store.write { [wakeUps] session in
+                guard try session.agents.standing(of: agent) != (isDraining ? .draining : .active) else { return }
+                try session.agents.move(
+                    agent, from: [isDraining ? .active : .draining], to: isDraining ? .draining : .active)
+                session.whenCommitted { wakeUps.wake(agent: agent) }
+            }
+        }
     }
 
     /// What is being worked on for somebody.
@@ -87,14 +101,18 @@ final class PlaneNode: @unchecked Sendable {
         let wakeUps = WakeUps(clock: clock)
         let heard = world.sabotage == .losesWakeUps ? WakeUps(clock: clock) : wakeUps
         if world.sabotage == .reusesFencing { world.attempt { try writeNow { try $0.setFencingBack() } } }
-        let logger = Logger(label: "plane") { _ in SwiftLogNoOpLogHandler() }
+        let logger = Logger(label: "plane") { [world] _ in
+            Complaints { if $0 == "tasks waited for nothing" { world.fail($0) } }
+        }
         services = Services(
             starter: RunStarter(store: store, wakeUps: wakeUps, settings: settings, logger: logger),
             dispatcher: Dispatcher(
                 store: store, wakeUps: heard, settings: settings, logger: logger, now: { clock.now }),
             intake: ReportIntake(
                 store: store, observers: [CompletionRecorder(), world.history], wakeUps: wakeUps, settings: settings,
-                logger: logger))
+                logger: logger),
+            limits: Limits(store: store, wakeUps: heard), flows: Flows(store: store, wakeUps: heard), store: store,
+            wakeUps: heard)
         let reaper = LeaseReaper(store: store, wakeUps: wakeUps, settings: settings, clock: clock, logger: logger)
         self.reaper = run { await reaper.sweepUntilCancelled() }
     }
@@ -180,4 +198,20 @@ final class PlaneNode: @unchecked Sendable {
             Self.$current.withValue(incarnation) { Task(executorPreference: process) { await body() } }
         }
     }
+}
+
+/// Hears what the control plane logs as an error of its own.
+private struct Complaints: LogHandler, @unchecked Sendable {
+    let hear: (String) -> Void
+    var logLevel = Logger.Level.error
+    var metadata: Logger.Metadata = [:]
+
+    init(hear: @escaping (String) -> Void) { self.hear = hear }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { if event.level >= .error { hear(event.message.description) } }
 }

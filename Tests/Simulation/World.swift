@@ -82,6 +82,7 @@ final class World: @unchecked Sendable {
     }
 
     var peopleAreDone: Bool { people.isDone }
+    var wanted: Int { people.wanted }
     var unstarted: String? { people.isDone ? nil : "a run was never started" }
 
     func count(_ fault: String) { faults[fault, default: 0] += 1 }
@@ -104,9 +105,14 @@ final class World: @unchecked Sendable {
         plane.start()
         for agent in agents { try agent.start() }
         people.begin()
+        let operators = Operators(world: self)
         let horizon = loop.chance.happens(0.15) ? loop.chance.seconds(20...70) : loop.chance.seconds(5...25)
         FaultSchedule(world: self).plan(until: horizon)
-        loop.after(horizon) { self.calm() }
+        operators.plan(until: horizon)
+        loop.after(horizon) {
+            self.calm()
+            operators.withdraw()
+        }
         var seen = -1
         while violation == nil, loop.step() {
             if plane.commits != seen {

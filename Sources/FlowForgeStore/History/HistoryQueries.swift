@@ -123,9 +123,11 @@ public struct HistoryQueries {
             name: "nothing begins beyond a limit",
             broken: """
                 SELECT l.key || ' has ' || l.slots || ' slots and ' || sum(h.units) || ' are taken' AS what
-                FROM concurrency_limit l JOIN limit_holder h ON h.key = l.key JOIN attempt a ON a.id = h.attempt
+                FROM concurrency_limit l JOIN limit_holder h ON h.key = l.key
+                JOIN audit_entry c ON c.subject = h.attempt AND c.action = 'attempt.claim'
                 -- Those that lived already when it was set are let be.
-                GROUP BY l.key HAVING sum(h.units) > l.slots AND max(a.leased_at) > l.set_at
+                GROUP BY l.key HAVING sum(h.units) > l.slots AND max(c.number) > (
+                    SELECT max(number) FROM audit_entry WHERE subject = l.key AND action = 'limit.set')
                 """),
         Rule(
             name: "what an agent told was numbered",

@@ -47,12 +47,14 @@ public struct AttemptQueries {
 
     /// All attempts of the run, those of each task oldest first.
     public func list(run: ID<Run>) throws -> [AttemptRow] {
-        try session.all(AttemptRow.self, "SELECT \(AttemptRow.columns) FROM attempt WHERE run = ? ORDER BY task, number", [run.description])
+        try session.all(
+            AttemptRow.self, "SELECT \(AttemptRow.columns) FROM attempt WHERE run = ? ORDER BY task, number", [run.description])
     }
 
     /// The one whose lease is current.
     public func live(task: Int64) throws -> AttemptRow? {
-        try session.first(AttemptRow.self, "SELECT \(AttemptRow.columns) FROM attempt WHERE task = ? AND lease_until IS NOT NULL", [task])
+        try session.first(
+            AttemptRow.self, "SELECT \(AttemptRow.columns) FROM attempt WHERE task = ? AND lease_until IS NOT NULL", [task])
     }
 
     /// Attempts whose lease ended before now, the longest first.
@@ -75,7 +77,8 @@ public struct AttemptQueries {
 
     /// How many leases the agent holds.
     public func live(agent: ID<Agent>) throws -> Int {
-        try session.value(Int.self, "SELECT count(*) FROM attempt WHERE agent = ? AND lease_until IS NOT NULL", [agent.description]) ?? 0
+        try session.value(
+            Int.self, "SELECT count(*) FROM attempt WHERE agent = ? AND lease_until IS NOT NULL", [agent.description]) ?? 0
     }
 
     /// Whether an attempt that writes the asset holds a lease.

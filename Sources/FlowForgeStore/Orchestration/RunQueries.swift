@@ -58,7 +58,8 @@ public struct RunQueries {
 
     public func find(environment: String, idempotencyKey: String) throws -> RunRow? {
         try session.first(
-            RunRow.self, "SELECT \(RunRow.columns) FROM run WHERE environment = ? AND idempotency_key = ?", [environment, idempotencyKey]
+            RunRow.self, "SELECT \(RunRow.columns) FROM run WHERE environment = ? AND idempotency_key = ?",
+            [environment, idempotencyKey]
         )
     }
 
@@ -135,7 +136,8 @@ public struct RunQueries {
     /// The run of the flow that may go on next: the most important, of equals the oldest.
     public func nextToAdmit(_ flow: FlowReference) throws -> RunRow? {
         try session.first(
-            RunRow.self, """
+            RunRow.self,
+            """
             SELECT \(RunRow.columns) FROM run WHERE environment = ? AND bundle = ? AND flow = ?
                 AND finished_at IS NULL AND admitted_at IS NULL AND state = 'queued'
             ORDER BY priority DESC, id LIMIT 1

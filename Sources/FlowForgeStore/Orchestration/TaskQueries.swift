@@ -112,7 +112,8 @@ public struct TaskQueries {
             WHERE id IN (SELECT task FROM task_dependency WHERE upstream = ?)
             """, [task])
         return try session.all(
-            TaskRow.self, """
+            TaskRow.self,
+            """
             SELECT \(TaskRow.columns) FROM task
             WHERE id IN (SELECT task FROM task_dependency WHERE upstream = ?) AND state = 'waiting' AND open_upstream = 0
             ORDER BY position
@@ -123,7 +124,8 @@ public struct TaskQueries {
     /// Tasks of a run that wait for nothing but its admission.
     public func roots(run: ID<Run>) throws -> [TaskRow] {
         try session.all(
-            TaskRow.self, "SELECT \(TaskRow.columns) FROM task WHERE run = ? AND state = 'waiting' AND open_upstream = 0 ORDER BY position",
+            TaskRow.self,
+            "SELECT \(TaskRow.columns) FROM task WHERE run = ? AND state = 'waiting' AND open_upstream = 0 ORDER BY position",
             [run.description]
         )
     }
@@ -131,7 +133,8 @@ public struct TaskQueries {
     /// Tasks that wait for `task`, directly or through others that wait.
     public func waitingBehind(_ task: Int64) throws -> [TaskRow] {
         try session.all(
-            TaskRow.self, """
+            TaskRow.self,
+            """
             WITH RECURSIVE behind (id) AS (
                 SELECT t.id FROM task_dependency d JOIN task t ON t.id = d.task
                 WHERE d.upstream = ? AND t.state = 'waiting'

@@ -6,7 +6,9 @@ import Testing
 
 /// An agent that lives and polls, with a task that never ends.
 @Suite(.timeLimit(.minutes(2))) struct HungTaskFaultTests {
-    @Test func `a task that outlives its timeout, and that its agent does not end, is taken back and done elsewhere`() async throws {
+    @Test func `a task that outlives its timeout, and that its agent does not end, is taken back and done elsewhere`()
+        async throws
+    {
         try await Fleet.up { fleet in
             let ca = try String(contentsOf: fleet.control.appending(path: "ca.pem"), encoding: .utf8)
             let grant = try await fleet.client.createJoinToken(.init(pool: "local", ttlSeconds: 600))
