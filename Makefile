@@ -1,8 +1,6 @@
 # Two commands for newcomers: `make demo` and `make test`. Both set up what they need and do no work twice.
 SHELL := /bin/bash
 build_tests := swift build --build-tests --explicit-target-dependency-import-check error
-# Tests that wait for real processes starve when hundreds start at once.
-run_tests := swift test --skip-build --experimental-maximum-parallelization-width 4
 formatted := Package.swift Sources Tests Benchmarks
 
 .PHONY: help demo test faults check lint format build tools tools-demo bench release clean
@@ -19,7 +17,7 @@ faults: tools build ## the fault suites for longer, and how many faults of each 
 	@.ci/faults
 
 check: lint build ## format lint, strict build, all tests (needs `make tools` once)
-	$(run_tests)
+	@.ci/tests
 
 lint: ## swift-format, without changing anything
 	@swift format lint --strict --recursive --parallel --configuration .swift-format $(formatted)
