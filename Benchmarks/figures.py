@@ -152,7 +152,8 @@ def stripped(binary):
 
 FIGURES = {
     "medallion": medallion, "latency": latency, "idle": idle, "idle-fleet": fleet.idle, "transitions": fleet.transitions,
-    "reconnect": fleet.reconnect, "dispatch": dispatch.dispatch, "history": history.history, "large": large.large, "peers": peers.peers,
+    "reconnect": fleet.reconnect, "dispatch": dispatch.dispatch, "history": history.history, "schedules": history.schedules,
+    "large": large.large, "peers": peers.peers,
 }
 
 if __name__ == "__main__":

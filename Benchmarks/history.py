@@ -52,6 +52,33 @@ def costs(it, requests):
     return figures
 
 
+def schedules(count=100_000):
+    """What many schedules cost that are not due: the start, and how late the one that is due is fired."""
+    soon = "    triggers: {soon: {schedule: {every: 1s}}}\n"
+    rows = []
+    with installation(agent=None) as it:
+        it.deploy(commands(1).replace("  load:\n", "  load:\n" + soon))
+        for more in (0, count):
+            it.stop()
+            db = sqlite3.connect(it.data / "flowforge.db")
+            db.row_factory = sqlite3.Row
+            model = dict(db.execute("SELECT * FROM trigger LIMIT 1").fetchone())
+            with db:
+                for number in range(more):
+                    stamp = model["created_at"] + number
+                    own = dict(model, id=identifier("trg", stamp), name=f"t{number}", next_at=model["next_at"] + 10**9)
+                    db.execute(f"INSERT INTO trigger ({', '.join(own)}) VALUES ({', '.join('?' * len(own))})", tuple(own.values()))
+            db.close()
+            it.serve()
+            time.sleep(10)
+            text = it.metrics()
+            ticks = text["flowforge_trigger_lag_seconds_count"]
+            memory = int(open(f"/proc/{it.server.pid}/statm").read().split()[1]) * 4096 / 2**20
+            rows.append([more + 1, f"{1000 * it.startup['flowforged']:.0f}", f"{ticks:.0f}",
+                         f"{1000 * text['flowforge_trigger_lag_seconds_sum'] / max(1, ticks):.0f}", f"{memory:.0f}"])
+    table("Schedules, one of which is due each second", ["", "start ms", "ticks in 10 s", "mean lag ms", "resident MiB"], rows)
+
+
 def timed(count, work):
     times = []
     for warm in range(count + 10):

@@ -4,11 +4,12 @@ import FlowForgeProtocol
 import FlowForgeStore
 import Foundation
 import Logging
+import Synchronization
 import Testing
 
 @testable import FlowForgeOrchestration
 
-/// What a control plane with 100,000 schedules does after its start.
+/// What a control plane with 100,000 schedules does after its start; how long that takes is measured by `Benchmarks/history.py`.
 @Suite(.timeLimit(.minutes(4))) struct ManySchedulesTests {
     @Test func `a hundred thousand schedules are ready at once, and the right one fires`() async throws {
         let it = try await TriggerPlane()
@@ -32,25 +33,21 @@ import Testing
         let time = it.plane.time
         var options = Store.Options()
         options.now = { time.now }
-        let before = Self.residentMiB()
-        let clock = ContinuousClock()
-        let start = clock.now
+        let commits = Mutex(0)
+        options.fault = { point in if point == .afterCommit { commits.withLock { $0 += 1 } } }
         let restarted = try Store(path: it.plane.folder.appending(path: "flowforge.db").path, options: options)
+        // Indexes find what is due: see the plans of these queries in SchemaTests. Nothing else is read, or kept.
+        let due = try await restarted.read { try $0.triggers.due(limit: 100_000) }
+        #expect(due.count == 1)
         let service = TriggerClock(
             store: restarted, wakeUps: WakeUps(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try await service.takeBackTheFuture()
+        #expect(commits.withLock { $0 } == 0)
         let next = try await service.fireDue()
-        let took = clock.now - start
-        print("100,001 schedules: first tick fired \(took) after opening the store, \(Self.residentMiB() - before) MiB more")
         #expect(try await it.runs().count == 1)
         #expect(next == TriggerPlane.start + 20)
-        #expect(took < .seconds(5))
-        #expect(Self.residentMiB() - before < 64)
+        // The schedule's, and the tick's.
+        #expect(commits.withLock { $0 } <= 2)
         try restarted.close()
-    }
-
-    private static func residentMiB() -> Int {
-        let fields = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ") ?? []
-        return fields.count > 1 ? (Int(fields[1]) ?? 0) * 4096 >> 20 : 0
     }
 }
