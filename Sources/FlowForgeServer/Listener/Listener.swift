@@ -89,7 +89,8 @@ public struct ConnectionLimits: Sendable {
     public var body: Duration = .seconds(30)
     /// Bytes of a request's head.
     public var headerBytes = 32 << 10
-    /// Open connections of each listener; more wait in the kernel's queue until one closes.
+    /// Open connections of each listener; more wait in the kernel's queue until one closes. As
+    /// many as four are accepted at a time, so the limit may be passed by three.
     public var agents = 20_000
     public var operators = 2_000
 

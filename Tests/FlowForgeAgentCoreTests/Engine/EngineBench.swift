@@ -2,6 +2,7 @@ import FlowForgeAgentCore
 import FlowForgeBundle
 import FlowForgeDomain
 import FlowForgeProtocol
+import FlowForgeTestSupport
 import Foundation
 import Logging
 import Synchronization
@@ -122,36 +123,39 @@ final class EngineBench: Sendable {
     }
 
     /// What a BI user sees: rows of the published files, as JSON lines.
-    func read(_ asset: String, _ query: String = "SELECT * FROM t") throws -> [String] {
+    func read(_ asset: String, _ query: String = "SELECT * FROM t") async throws -> [String] {
         let parts = asset.split(separator: ".")
         let glob = "\(lake.root.path(percentEncoded: false))/dev/\(parts[0])/\(parts[1])/current/**/*.parquet"
-        return try Self.duckdb(
+        return try await Self.duckdb(
             "CREATE VIEW t AS SELECT * FROM read_parquet('\(glob)', hive_partitioning = false, union_by_name = true); \(query);")
     }
 
-    func quarantine(_ asset: String, _ query: String) throws -> [String] {
+    func quarantine(_ asset: String, _ query: String) async throws -> [String] {
         let parts = asset.split(separator: ".")
         let glob = "\(lake.root.path(percentEncoded: false))/dev/\(parts[0])/\(parts[1])/quarantine/*/*.parquet"
-        return try Self.duckdb("CREATE VIEW t AS SELECT * FROM read_parquet('\(glob)', union_by_name = true); \(query);")
+        return try await Self.duckdb("CREATE VIEW t AS SELECT * FROM read_parquet('\(glob)', union_by_name = true); \(query);")
     }
 
     /// What a program that must succeed prints.
-    static func output(of program: URL, _ arguments: [String], input: FileHandle? = nil) throws -> Data {
-        let process = Process()
-        process.executableURL = program
-        process.arguments = arguments
-        if let input { process.standardInput = input }
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let bytes = try pipe.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
+    static func output(of program: URL, _ arguments: [String], input: FileHandle? = nil) async throws -> Data {
+        let (bytes, status) = try await onThread {
+            let process = Process()
+            process.executableURL = program
+            process.arguments = arguments
+            if let input { process.standardInput = input }
+            let pipe = Pipe()
+            process.standardOutput = pipe
+            try process.run()
+            let bytes = try pipe.fileHandleForReading.readToEnd() ?? Data()
+            process.waitUntilExit()
+            return (bytes, process.terminationStatus)
+        }
+        try #require(status == 0)
         return bytes
     }
 
-    static func duckdb(_ sql: String) throws -> [String] {
-        let bytes = try output(
+    static func duckdb(_ sql: String) async throws -> [String] {
+        let bytes = try await output(
             of: tool(".tools/bin/duckdb", environment: "FLOWFORGE_DUCKDB"),
             ["-no-init", "-jsonlines", "-c", "SET TimeZone='UTC'; " + sql])
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)

@@ -20,7 +20,7 @@ import Testing
         #expect(run.finished.output?.schema.map(\.name).prefix(4) == strange[...])
         let copy = try await bench.run(try bench.select("SELECT * FROM bronze.x", into: "silver.x", inputs: ["bronze.x"]))
         #expect(copy.finished.error == nil)
-        #expect(try bench.read("silver.x", "SELECT _source_file AS f FROM t") == [#"{"f":"o'k [1].csv"}"#])
+        #expect(try await bench.read("silver.x", "SELECT _source_file AS f FROM t") == [#"{"f":"o'k [1].csv"}"#])
     }
 
     @Test func `too little memory is said as such`() async throws {
@@ -39,7 +39,7 @@ import Testing
         let sum = Array(repeating: "1", count: 600).joined(separator: " + ")
         let run = try await bench.run(try bench.select("SELECT \(sum) AS n", into: "gold.t"))
         #expect(run.finished.error == nil)
-        #expect(try bench.read("gold.t") == [#"{"n":600}"#])
+        #expect(try await bench.read("gold.t") == [#"{"n":600}"#])
         #expect(run.report.all.events.last?.outputs.first?.facets["columnLineage"] == nil)
     }
 

@@ -23,7 +23,7 @@ import Testing
             run.finished.output?.schema.map(\.type)
                 == ["INTEGER", "VARCHAR", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "VARCHAR", "BIGINT", "VARCHAR"])
         #expect(
-            try bench.read(
+            try await bench.read(
                 "bronze.x", "SELECT id, name, \"at\", _source_file, _row_number, _run_id = '\(run.work.assignment.run)' ok FROM t"
             )
                 == [
@@ -43,15 +43,15 @@ import Testing
         #expect(run.finished.metrics.rowsWritten == 2)
         #expect(run.finished.metrics.rowsQuarantined == 7)
         #expect(run.finished.metrics.rowsRead == 9)
-        #expect(try bench.read("bronze.x", "SELECT id FROM t") == [#"{"id":1}"#, #"{"id":9}"#])
-        let reasons = try bench.quarantine("bronze.x", "SELECT _reason AS r FROM t ORDER BY 1")
+        #expect(try await bench.read("bronze.x", "SELECT id FROM t") == [#"{"id":1}"#, #"{"id":9}"#])
+        let reasons = try await bench.quarantine("bronze.x", "SELECT _reason AS r FROM t ORDER BY 1")
         #expect(
             reasons == [
                 #"{"r":"at: not TIMESTAMP"}"#, #"{"r":"id: missing"}"#, #"{"r":"id: not INTEGER"}"#, #"{"r":"id: not INTEGER"}"#,
                 #"{"r":"too few fields"}"#, #"{"r":"too many fields"}"#, #"{"r":"unbalanced quote in name"}"#,
             ])
         #expect(
-            try bench.quarantine(
+            try await bench.quarantine(
                 "bronze.x",
                 "SELECT _raw, _line, _row_number AS n FROM t WHERE _reason LIKE 'too few%' OR _reason LIKE 'at:%' ORDER BY 1")
                 == [
@@ -68,10 +68,10 @@ import Testing
         let run = try await bench.run(try bench.ingest("*.csv", into: "bronze.x", columns: columns))
         #expect(run.finished.metrics.rowsQuarantined == 5)
         #expect(
-            try bench.quarantine("bronze.x", "SELECT _source_file AS f, count(*) AS n FROM t GROUP BY ALL ORDER BY ALL")
+            try await bench.quarantine("bronze.x", "SELECT _source_file AS f, count(*) AS n FROM t GROUP BY ALL ORDER BY ALL")
                 == [#"{"f":"a.csv","n":2}"#, #"{"f":"b.csv","n":3}"#])
         #expect(
-            try bench.read("bronze.x", "SELECT id, name FROM t ORDER BY id") == [
+            try await bench.read("bronze.x", "SELECT id, name FROM t ORDER BY id") == [
                 #"{"id":1,"name":"a"}"#, #"{"id":3,"name":"d"}"#,
             ])
     }
@@ -94,7 +94,7 @@ import Testing
         #expect(fourth.finished.metrics.rowsWritten == 1)
         #expect(fourth.report.log.contains("a.csv changed since it was ingested"))
         #expect(
-            try bench.read("bronze.x", "SELECT id, name FROM t ORDER BY ALL") == [
+            try await bench.read("bronze.x", "SELECT id, name FROM t ORDER BY ALL") == [
                 #"{"id":1,"name":"a"}"#, #"{"id":1,"name":"changed"}"#, #"{"id":2,"name":"b"}"#,
             ])
     }
@@ -127,7 +127,7 @@ import Testing
         try bench.write("id,name,at\n15e-1,a,\n1e-7,b,\n2.5,c,\n1e3,d,\n3,e,\n", to: "x.csv", in: bench.raw)
         let run = try await bench.run(try bench.ingest("x.csv", into: "bronze.x", columns: columns))
         #expect(run.finished.metrics.rowsQuarantined == 3)
-        #expect(try bench.read("bronze.x", "SELECT id FROM t ORDER BY id") == [#"{"id":3}"#, #"{"id":1000}"#])
+        #expect(try await bench.read("bronze.x", "SELECT id FROM t ORDER BY id") == [#"{"id":3}"#, #"{"id":1000}"#])
     }
 
     @Test func `a header alone gives a snapshot without rows`() async throws {
@@ -136,7 +136,7 @@ import Testing
         let run = try await bench.run(try bench.ingest("x.csv", into: "bronze.x", columns: columns))
         #expect(run.finished.error == nil)
         #expect(run.finished.output?.rows == 0)
-        #expect(try bench.read("bronze.x", "SELECT count(*) AS n FROM t") == [#"{"n":0}"#])
+        #expect(try await bench.read("bronze.x", "SELECT count(*) AS n FROM t") == [#"{"n":0}"#])
     }
 
     @Test func `a byte order mark, CRLF and undeclared columns are taken in their stride`() async throws {
@@ -146,7 +146,7 @@ import Testing
         let run = try await bench.run(try bench.ingest("x.csv", into: "bronze.x", columns: columns))
         #expect(run.finished.error == nil)
         #expect(run.report.log.contains("undeclared columns extra"))
-        #expect(try bench.read("bronze.x", "SELECT id, name FROM t") == [#"{"id":1,"name":"two\r\nlines"}"#])
+        #expect(try await bench.read("bronze.x", "SELECT id, name FROM t") == [#"{"id":1,"name":"two\r\nlines"}"#])
     }
 
     @Test func `latin-1 bytes and lines of megabytes go to the quarantine`() async throws {
@@ -159,7 +159,7 @@ import Testing
         #expect(run.finished.error == nil)
         #expect(run.finished.metrics.rowsWritten == 1)
         #expect(
-            try bench.quarantine("bronze.x", "SELECT _reason AS r, length(_raw) > 1000 AS long FROM t ORDER BY 1") == [
+            try await bench.quarantine("bronze.x", "SELECT _reason AS r, length(_raw) > 1000 AS long FROM t ORDER BY 1") == [
                 #"{"r":"line too long","long":true}"#, #"{"r":"not UTF-8 in name","long":false}"#,
             ])
     }
@@ -181,15 +181,16 @@ import Testing
         #expect(json.finished.error == nil)
         #expect(json.finished.metrics.rowsQuarantined == 4)
         #expect(
-            try bench.read("bronze.j", "SELECT id, name, _row_number AS n FROM t") == [
+            try await bench.read("bronze.j", "SELECT id, name, _row_number AS n FROM t") == [
                 #"{"id":1,"name":"a, b","n":1}"#, #"{"id":2,"name":null,"n":6}"#,
             ])
         #expect(
-            try bench.quarantine("bronze.j", "SELECT _reason AS r, _raw FROM t WHERE _reason LIKE 'no JSON%' ORDER BY 2") == [
-                #"{"r":"no JSON object","_raw":"[1]"}"#, #"{"r":"no JSON object","_raw":"not json"}"#,
-            ])
+            try await bench.quarantine("bronze.j", "SELECT _reason AS r, _raw FROM t WHERE _reason LIKE 'no JSON%' ORDER BY 2")
+                == [
+                    #"{"r":"no JSON object","_raw":"[1]"}"#, #"{"r":"no JSON object","_raw":"not json"}"#,
+                ])
 
-        _ = try EngineBench.duckdb(
+        _ = try await EngineBench.duckdb(
             "COPY (SELECT i AS id, 'n' || i AS name, 'nonsense' AS \"at\" FROM range(3) t(i)) TO '\(bench.raw.path(percentEncoded: false))/x.parquet'"
         )
         let parquet = try await bench.run(

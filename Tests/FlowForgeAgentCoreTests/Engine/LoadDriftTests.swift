@@ -27,7 +27,7 @@ import Testing
         #expect(last.metrics.rowsWritten == 1)
         let current = mode == .scd2 ? "WHERE _is_current" : ""
         #expect(
-            try bench.read("silver.t", "SELECT k, v, w FROM t \(current) ORDER BY k") == [
+            try await bench.read("silver.t", "SELECT k, v, w FROM t \(current) ORDER BY k") == [
                 #"{"k":1,"v":"c","w":false}"#, #"{"k":2,"v":"b","w":true}"#,
             ])
     }
@@ -39,7 +39,7 @@ import Testing
             "SELECT 1 AS p, 'b' AS v")
         let copy = try await bench.run(try bench.select("SELECT p, v, w FROM silver.t", into: "gold.t", inputs: ["silver.t"]))
         #expect(copy.finished.error == nil)
-        #expect(try bench.read("gold.t") == [#"{"p":1,"v":"b","w":null}"#])
+        #expect(try await bench.read("gold.t") == [#"{"p":1,"v":"b","w":null}"#])
     }
 
     @Test(arguments: [LoadMode.append, .merge, .scd2])
@@ -52,7 +52,7 @@ import Testing
         let copy = try await bench.run(
             try bench.select("SELECT DISTINCT amount FROM silver.t", into: "gold.t", inputs: ["silver.t"]))
         #expect(copy.finished.error == nil)
-        #expect(try bench.read("gold.t") == [#"{"amount":10}"#])
+        #expect(try await bench.read("gold.t") == [#"{"amount":10}"#])
         let other = try await bench.run(try bench.select("SELECT 1 AS k, 'x' AS AMOUNT", into: "silver.t", load: spec))
         #expect(other.finished.error?.code == "schema_changed")
     }
@@ -61,7 +61,7 @@ import Testing
         let bench = try EngineBench()
         _ = try await load(
             bench, LoadSpec(mode: .merge, keys: ["k"]), "SELECT 1 AS k, 'a' AS filename", "SELECT 1 AS k, 'b' AS filename")
-        #expect(try bench.read("silver.t") == [#"{"k":1,"filename":"b"}"#])
+        #expect(try await bench.read("silver.t") == [#"{"k":1,"filename":"b"}"#])
     }
 
     @Test func `a run that was created earlier and ends later overlaps nothing`() async throws {
@@ -73,7 +73,7 @@ import Testing
             #expect(run.finished.error == nil)
         }
         #expect(
-            try bench.read(
+            try await bench.read(
                 "silver.t",
                 "SELECT v, epoch(_valid_from)::BIGINT AS f, epoch(_valid_to)::BIGINT AS t FROM t ORDER BY v"
             ) == [#"{"v":"a","f":0,"t":5}"#, #"{"v":"b","f":5,"t":5}"#, #"{"v":"c","f":5,"t":null}"#])
@@ -104,6 +104,7 @@ import Testing
                 "DECIMAL(38,0)[]", "STRUCT(s DECIMAL(38,0), HUGEINT INTEGER)", "MAP(VARCHAR, DECIMAL(38,0))", "TIMESTAMP[]",
                 "VARCHAR[]", "INTEGER[]", "VARCHAR",
             ])
-        #expect(try bench.read("silver.t", "SELECT DISTINCT sums[1]::VARCHAR AS s FROM t") == [#"{"s":"9007199254740993"}"#])
+        #expect(
+            try await bench.read("silver.t", "SELECT DISTINCT sums[1]::VARCHAR AS s FROM t") == [#"{"s":"9007199254740993"}"#])
     }
 }

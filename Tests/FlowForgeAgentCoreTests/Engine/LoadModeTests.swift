@@ -21,7 +21,7 @@ import Testing
         let copy = try await bench.run(
             try bench.select("SELECT * FROM silver.t ORDER BY a", into: "gold.t", inputs: ["silver.t"]))
         #expect(copy.finished.error == nil)
-        #expect(try bench.read("gold.t") == [#"{"a":1,"b":"x","c":null}"#, #"{"a":2,"b":null,"c":true}"#])
+        #expect(try await bench.read("gold.t") == [#"{"a":1,"b":"x","c":null}"#, #"{"a":2,"b":null,"c":true}"#])
         let base = try #require(first.finished.output)
         let file = try FileManager.default.contentsOfDirectory(
             atPath: bench.lake.root.path(percentEncoded: false) + "/dev/silver/t/\(base.location)"
@@ -39,7 +39,7 @@ import Testing
         let run = try await bench.run(try bench.select("SELECT 1 AS a, 5 AS b", into: "silver.t", load: load))
         #expect(run.finished.error?.code == "schema_changed")
         #expect(run.finished.error?.message.contains("'b' from VARCHAR to INTEGER") == true)
-        #expect(try bench.read("silver.t") == [#"{"a":1,"b":"x"}"#])
+        #expect(try await bench.read("silver.t") == [#"{"a":1,"b":"x"}"#])
     }
 
     @Test func `merge replaces rows with equal keys`() async throws {
@@ -52,7 +52,7 @@ import Testing
         #expect(run.finished.error == nil)
         #expect(run.finished.metrics.rowsWritten == 3)
         #expect(
-            try bench.read("silver.t", "SELECT k, v FROM t ORDER BY k") == [
+            try await bench.read("silver.t", "SELECT k, v FROM t ORDER BY k") == [
                 #"{"k":0,"v":"old"}"#, #"{"k":1,"v":"old"}"#, #"{"k":2,"v":"new"}"#, #"{"k":3,"v":"new"}"#, #"{"k":4,"v":"new"}"#,
             ])
         let disjoint = try await bench.run(
@@ -89,7 +89,7 @@ import Testing
         #expect(run.finished.error == nil)
         #expect(run.finished.metrics.rowsWritten == 2)
         #expect(
-            try bench.read(
+            try await bench.read(
                 "silver.t",
                 "SELECT k, v, epoch(_valid_from)::BIGINT AS f, epoch(_valid_to)::BIGINT AS t, _is_current AS c FROM t ORDER BY k, f"
             ) == [
@@ -108,7 +108,7 @@ import Testing
         #expect(wider.finished.error == nil)
         #expect(wider.finished.output?.schema.map(\.name) == ["k", "v", "_valid_from", "_valid_to", "_is_current", "w"])
         #expect(
-            try bench.read("silver.t", "SELECT w, _is_current AS c FROM t WHERE k = 1 ORDER BY c") == [
+            try await bench.read("silver.t", "SELECT w, _is_current AS c FROM t WHERE k = 1 ORDER BY c") == [
                 #"{"w":null,"c":false}"#, #"{"w":7,"c":true}"#,
             ])
     }
@@ -130,7 +130,7 @@ import Testing
                 "SELECT d, p, v, count(*) AS n FROM silver.t GROUP BY ALL ORDER BY ALL", into: "gold.t", inputs: ["silver.t"]))
         #expect(copy.finished.error == nil)
         #expect(
-            try bench.read("gold.t") == [
+            try await bench.read("gold.t") == [
                 #"{"d":"2024-01-01","p":null,"v":"old","n":1}"#, #"{"d":"2024-01-02","p":null,"v":"old","n":1}"#,
                 #"{"d":"2024-01-03","p":"a/ b%","v":"new","n":2}"#,
             ])
@@ -144,7 +144,7 @@ import Testing
         let run = try await bench.run(
             try bench.select("SELECT sum(i) AS s FROM (VALUES (9007199254740993), (0)) t(i)", into: "gold.t"))
         #expect(run.finished.output?.schema.first?.type == "DECIMAL(38,0)")
-        #expect(try bench.read("gold.t") == [#"{"s":"9007199254740993"}"#])
+        #expect(try await bench.read("gold.t") == [#"{"s":"9007199254740993"}"#])
     }
 
     @Test func `an empty partitioned result still has its columns`() async throws {

@@ -20,7 +20,7 @@ import Testing
             run.finished.output?.schema == [
                 ColumnSchema(name: "id", type: "INTEGER"), ColumnSchema(name: "name", type: "VARCHAR"),
             ])
-        #expect(try bench.read("gold.numbers") == [#"{"id":1,"name":"a"}"#, #"{"id":2,"name":"b"}"#])
+        #expect(try await bench.read("gold.numbers") == [#"{"id":1,"name":"a"}"#, #"{"id":2,"name":"b"}"#])
         #expect(run.report.all.pids.count == 1)
         #expect(run.report.all.events.map(\.eventType) == [.start, .complete])
         #expect(run.report.all.progress.map(\.step) == [1, 2, 3, 4])
@@ -37,7 +37,7 @@ import Testing
             specs: [ParameterSpec(name: "least", type: .integer), ParameterSpec(name: "day", type: .date)])
         #expect(run.finished.error == nil)
         #expect(run.finished.metrics.rowsRead == 10)
-        #expect(try bench.read("gold.some") == [#"{"i":8,"day":"2024-02-29"}"#, #"{"i":9,"day":"2024-02-29"}"#])
+        #expect(try await bench.read("gold.some") == [#"{"i":8,"day":"2024-02-29"}"#, #"{"i":9,"day":"2024-02-29"}"#])
     }
 
     @Test func `an input that was never published is named`() async throws {

@@ -1,3 +1,4 @@
+import FlowForgeTestSupport
 import Foundation
 import Testing
 
@@ -20,7 +21,7 @@ import Testing
     }
 
     private func launch(_ command: [String], options: [String] = [], in folder: Folder) throws -> (
-        process: Process, end: () throws -> Ended
+        process: Process, end: () async throws -> Ended
     ) {
         let process = Process()
         process.executableURL = try EngineBench.launcher()
@@ -35,9 +36,12 @@ import Testing
         return (
             process,
             {
-                let text = try output.fileHandleForReading.readToEnd() ?? Data()
-                let complaint = try errors.fileHandleForReading.readToEnd() ?? Data()
-                process.waitUntilExit()
+                let (text, complaint) = try await onThread {
+                    let text = try output.fileHandleForReading.readToEnd() ?? Data()
+                    let complaint = try errors.fileHandleForReading.readToEnd() ?? Data()
+                    process.waitUntilExit()
+                    return (text, complaint)
+                }
                 let bytes = try? Data(contentsOf: usage)
                 return Ended(
                     status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
@@ -47,9 +51,9 @@ import Testing
         )
     }
 
-    private func run(_ command: [String], options: [String] = []) throws -> Ended {
+    private func run(_ command: [String], options: [String] = []) async throws -> Ended {
         let folder = try Folder()
-        return try launch(command, options: options, in: folder).end()
+        return try await launch(command, options: options, in: folder).end()
     }
 
     private func isAlive(_ pid: Int32) -> Bool {
@@ -80,21 +84,23 @@ import Testing
 
         deinit { close(descriptor) }
 
-        private func hears(_ event: Int32) -> Bool {
-            var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            return poll(&watched, 1, 10_000) > 0 && watched.revents & Int16(event) != 0
+        private func hears(_ event: Int32) async throws -> Bool {
+            try await onThread { [descriptor] in
+                var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+                return poll(&watched, 1, 30_000) > 0 && watched.revents & Int16(event) != 0
+            }
         }
 
-        func pid() throws -> Int32 {
-            try #require(hears(POLLIN))
+        func pid() async throws -> Int32 {
+            try #require(try await hears(POLLIN))
             var bytes = [UInt8](repeating: 0, count: 32)
             let count = read(descriptor, &bytes, bytes.count)
             return try #require(
                 Int32(String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self).trimmingCharacters(in: .newlines)))
         }
 
-        /// Whether the last holder is gone, within ten seconds.
-        func hangsUp() -> Bool { hears(POLLHUP) }
+        /// Whether the last holder is gone, within 30 s.
+        func hangsUp() async throws -> Bool { try await hears(POLLHUP) }
     }
 
     @Test(
@@ -102,8 +108,8 @@ import Testing
             (["/bin/true"], 0), (["/bin/sh", "-c", "exit 7"], 7), (["/bin/sh", "-c", "kill -9 $$"], 137),
             (["/no/such/program"], 127), (["/etc/passwd"], 126),
         ] as [([String], Int32)])
-    func `the command's end is the launcher's`(command: [String], status: Int32) throws {
-        let ended = try run(command)
+    func `the command's end is the launcher's`(command: [String], status: Int32) async throws {
+        let ended = try await run(command)
         #expect(ended.status == status)
         #expect(ended.usage != nil)
         if status == 127 {
@@ -111,29 +117,31 @@ import Testing
         }
     }
 
-    @Test func `wrong options are refused with the reason`() throws {
-        #expect(try run(["true"], options: ["--as", "many"]).errors.contains("--as needs a number"))
-        #expect(try run(["true"], options: ["--what", "1"]).status == 125)
-        #expect(try run(["true"], options: ["--parent", "1"]).errors.contains("process 1, which asked for the command, is gone"))
+    @Test func `wrong options are refused with the reason`() async throws {
+        #expect(try await run(["true"], options: ["--as", "many"]).errors.contains("--as needs a number"))
+        #expect(try await run(["true"], options: ["--what", "1"]).status == 125)
+        #expect(
+            try await run(["true"], options: ["--parent", "1"]).errors.contains("process 1, which asked for the command, is gone")
+        )
     }
 
-    @Test func `usage counts processor time and memory`() throws {
-        let ended = try run(["/bin/sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"])
+    @Test func `usage counts processor time and memory`() async throws {
+        let ended = try await run(["/bin/sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"])
         let usage = try #require(ended.usage)
         #expect(usage.exitCode == 0)
         #expect(usage.userSeconds > 0.01)
         #expect(usage.maxResidentBytes > 500_000)
     }
 
-    @Test func `a memory limit holds`() throws {
+    @Test func `a memory limit holds`() async throws {
         let script = "x = b'a' * (1 << 30)"
         let python = try EngineBench.tool(".tools/python/bin/python").path(percentEncoded: false)
-        let ended = try run([python, "-c", script], options: ["--as", String(500 << 20)])
+        let ended = try await run([python, "-c", script], options: ["--as", String(500 << 20)])
         #expect(ended.status == 1)
         #expect(ended.errors.contains("MemoryError"))
     }
 
-    @Test func `a background child that ignores SIGTERM does not outlive the command`() throws {
+    @Test func `a background child that ignores SIGTERM does not outlive the command`() async throws {
         let folder = try Folder()
         let file = "\(folder.path)/pid"
         let (_, end) = try launch(
@@ -141,12 +149,12 @@ import Testing
                 "/bin/sh", "-c",
                 "trap '' TERM; (sleep 600 & echo $! > \(file); wait) & while [ ! -s \(file) ]; do :; done; exit 3",
             ], in: folder)
-        let ended = try end()
+        let ended = try await end()
         #expect(ended.status == 3)
         #expect(!isAlive(try pid(from: file)))
     }
 
-    @Test func `a daemon in a session of its own does not outlive the command`() throws {
+    @Test func `a daemon in a session of its own does not outlive the command`() async throws {
         let folder = try Folder()
         let file = "\(folder.path)/pid"
         let (_, end) = try launch(
@@ -154,38 +162,38 @@ import Testing
                 "/bin/sh", "-c",
                 "setsid sh -c 'trap \"\" TERM HUP INT; setsid sleep 600 & echo $! > \(file); exit 0' & while [ ! -s \(file) ]; do :; done; sleep 0.05; exit 0",
             ], in: folder)
-        let ended = try end()
+        let ended = try await end()
         #expect(ended.status == 0)
         #expect(!isAlive(try pid(from: file)))
         #expect(try #require(ended.usage).leftovers >= 1)
     }
 
-    @Test func `SIGTERM reaches the group and SIGKILL follows`() throws {
+    @Test func `SIGTERM reaches the group and SIGKILL follows`() async throws {
         let folder = try Folder()
         let beacon = try Beacon(in: folder)
         let (process, end) = try launch(
             ["/bin/sh", "-c", "exec 3> \(beacon.path); trap '' TERM INT; echo $$ >&3; while :; do sleep 0.02; done"],
             options: ["--grace", "0.2"],
             in: folder)
-        let child = try beacon.pid()
+        let child = try await beacon.pid()
         kill(process.processIdentifier, SIGTERM)
-        let ended = try end()
+        let ended = try await end()
         #expect(ended.status == 137)
         #expect(!isAlive(child))
     }
 
-    @Test func `SIGINT comes first where it is asked for`() throws {
+    @Test func `SIGINT comes first where it is asked for`() async throws {
         let folder = try Folder()
         let beacon = try Beacon(in: folder)
         let (process, end) = try launch(
             ["/bin/sh", "-c", "exec 3> \(beacon.path); trap 'exit 42' INT; echo $$ >&3; while :; do sleep 0.02; done"], in: folder
         )
-        _ = try beacon.pid()
+        _ = try await beacon.pid()
         kill(process.processIdentifier, SIGINT)
-        #expect(try end().status == 42)
+        #expect(try await end().status == 42)
     }
 
-    @Test func `when the process that asked dies the whole tree dies`() throws {
+    @Test func `when the process that asked dies the whole tree dies`() async throws {
         let folder = try Folder()
         let beacon = try Beacon(in: folder)
         let launcher = try EngineBench.launcher().path(percentEncoded: false)
@@ -196,23 +204,23 @@ import Testing
             "\(launcher) --parent $$ --usage \(folder.path)/usage.json -- /bin/sh -c 'exec 3> \(beacon.path); trap \"\" TERM; setsid sleep 600 & echo $! >&3; wait' & wait",
         ]
         try asking.run()
-        let grandchild = try beacon.pid()
+        let grandchild = try await beacon.pid()
         #expect(isAlive(grandchild))
         kill(asking.processIdentifier, SIGKILL)
-        asking.waitUntilExit()
-        #expect(beacon.hangsUp())
+        try await onThread { asking.waitUntilExit() }
+        #expect(try await beacon.hangsUp())
     }
 
-    @Test func `a killed launcher takes the command with it`() throws {
+    @Test func `a killed launcher takes the command with it`() async throws {
         let folder = try Folder()
         let beacon = try Beacon(in: folder)
         let (process, end) = try launch(["/bin/sh", "-c", "exec 3> \(beacon.path); echo $$ >&3; exec sleep 600"], in: folder)
-        let child = try beacon.pid()
+        let child = try await beacon.pid()
         kill(process.processIdentifier, SIGKILL)
-        let isGone = beacon.hangsUp()
+        let isGone = try await beacon.hangsUp()
         // A survivor would keep the output open for ever.
         if !isGone { kill(child, SIGKILL) }
-        _ = try end()
+        _ = try await end()
         #expect(isGone)
     }
 }

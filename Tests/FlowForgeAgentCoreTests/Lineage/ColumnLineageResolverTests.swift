@@ -108,12 +108,12 @@ import Testing
         ("SELECT \"A\" AS up, 1 AS one, getvariable('x') AS v FROM silver.T", "up <- t.a IDENTITY; one <- ; v <- "),
         ("SELECT sum(q.\"sum(a)\") AS s FROM (SELECT sum(a) FROM silver.t GROUP BY b) q", "s <- t.a AGGREGATION; * t.b GROUP_BY"),
     ])
-    func `columns are followed`(sql: String, expected: String) throws {
-        let names = try EngineBench.duckdb("\(Self.tables) DESCRIBE \(sql)").map {
+    func `columns are followed`(sql: String, expected: String) async throws {
+        let names = try await EngineBench.duckdb("\(Self.tables) DESCRIBE \(sql)").map {
             try JSONDecoder().decode([String: JSONValue].self, from: Data($0.utf8))["column_name"]?.string ?? ""
         }
         let line = try #require(
-            try EngineBench.duckdb(
+            try await EngineBench.duckdb(
                 "SELECT json_serialize_sql(\(SQLText.literal(sql)), skip_default := true, skip_null := true, skip_empty := true) AS j"
             ).first)
         let tree = try JSONDecoder().decode([String: JSONValue].self, from: Data(line.utf8))

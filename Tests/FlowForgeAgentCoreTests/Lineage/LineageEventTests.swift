@@ -1,6 +1,7 @@
 import FlowForgeBundle
 import FlowForgeDomain
 import FlowForgeProtocol
+import FlowForgeTestSupport
 import Foundation
 import Testing
 
@@ -41,7 +42,7 @@ import Testing
             events.map(\.eventType) == [
                 .start, .complete, .start, .complete, .start, .fail, .start, .fail, .start, .fail, .abort,
             ])
-        try validate(events)
+        try await validate(events)
 
         let complete = try #require(good.report.all.events.last)
         #expect(complete.run.runId == good.work.assignment.attempt.uuid)
@@ -57,7 +58,7 @@ import Testing
         #expect(ingested["name"]?.string == "${variables.raw_dir}/x.csv")
     }
 
-    private func validate(_ events: [OpenLineage.RunEvent]) throws {
+    private func validate(_ events: [OpenLineage.RunEvent]) async throws {
         let configured = ProcessInfo.processInfo.environment["FLOWFORGE_OPENLINEAGE_SCHEMAS"].map { URL(filePath: $0) }
         let beside = EngineBench.root.deletingLastPathComponent().appending(path: "shared/openlineage")
         let schemas = configured ?? (FileManager.default.fileExists(atPath: beside.path(percentEncoded: false)) ? beside : nil)
@@ -77,9 +78,12 @@ import Testing
             ] + (schemas.map { [$0.path(percentEncoded: false)] } ?? [])
         let pipe = Pipe()
         process.standardOutput = pipe
-        try process.run()
-        let said = String(decoding: try pipe.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0, "\(said)")
+        let (said, status) = try await onThread {
+            try process.run()
+            let said = String(decoding: try pipe.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+            process.waitUntilExit()
+            return (said, process.terminationStatus)
+        }
+        #expect(status == 0, "\(said)")
     }
 }

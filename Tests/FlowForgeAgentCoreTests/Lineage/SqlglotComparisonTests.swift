@@ -10,7 +10,7 @@ import Testing
 /// each output column the set of input columns that its expression mentions. No difference is known;
 /// one that is justified would be listed here, with its reason.
 @Suite struct SqlglotComparisonTests {
-    @Test func `every SQL file of the example has the lineage that sqlglot finds`() throws {
+    @Test func `every SQL file of the example has the lineage that sqlglot finds`() async throws {
         let folder = EngineBench.root.appending(path: "Examples/nyc-flights")
         let manifest = try BundleBuilder.validate(BundleFolder(folder))
         let tasks = manifest.flows.flatMap(\.tasks)
@@ -47,10 +47,10 @@ import Testing
             }
             waiting.removeAll { task in ready.contains { $0.name == task.name } }
         }
-        try compare(queries, after: statements, least: 60)
+        try await compare(queries, after: statements, least: 60)
     }
 
-    @Test func `the 22 queries of TPC-H have the lineage that sqlglot finds`() throws {
+    @Test func `the 22 queries of TPC-H have the lineage that sqlglot finds`() async throws {
         let extensions = EngineBench.root.appending(path: ".tools/extensions").path(percentEncoded: false)
         try #require(FileManager.default.fileExists(atPath: extensions), "\(extensions) is missing: run `make tools`")
         let setUp = [
@@ -60,11 +60,11 @@ import Testing
             var query_nr: Int
             var query: String
         }
-        let rows = try EngineBench.duckdb(
+        let rows = try await EngineBench.duckdb(
             (setUp.prefix(2) + ["SELECT query_nr, query FROM tpch_queries()"]).joined(separator: ";\n"))
         let queries = try rows.map { try JSONDecoder().decode(Query.self, from: Data($0.utf8)) }
         #expect(queries.count == 22)
-        try compare(
+        try await compare(
             Dictionary(
                 uniqueKeysWithValues: queries.map {
                     (String(format: "Q%02d", $0.query_nr), $0.query.trimmingCharacters(in: CharacterSet(charactersIn: "; \n")))
@@ -81,9 +81,9 @@ import Testing
         var data_type: String
     }
 
-    private func compare(_ queries: [String: String], after setUp: [String], least: Int) throws {
+    private func compare(_ queries: [String: String], after setUp: [String], least: Int) async throws {
         let prefix = setUp.map { $0 + ";\n" }.joined()
-        let columns = try EngineBench.duckdb(
+        let columns = try await EngineBench.duckdb(
             prefix
                 + "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns ORDER BY table_schema, table_name, ordinal_position"
         )
@@ -93,7 +93,7 @@ import Testing
         let inputs = try tables.map { name, columns in
             (asset: try #require(AssetName(name)), schema: columns.map { ColumnSchema(name: $0.column_name, type: $0.data_type) })
         }
-        let theirs = try sqlglot(queries, tables: tables, isQualified: isQualified)
+        let theirs = try await sqlglot(queries, tables: tables, isQualified: isQualified)
         let resolver = ColumnLineageResolver(inputs: inputs)
         var unexpected: [String] = []
         var named = 0
@@ -102,7 +102,7 @@ import Testing
                 unexpected.append("\(name): sqlglot says \(theirs[name] ?? .null)")
                 continue
             }
-            let ours = resolver.lineage(of: try tree(of: sql), output: try outputColumns(of: sql, after: prefix))
+            let ours = resolver.lineage(of: try await tree(of: sql), output: try await outputColumns(of: sql, after: prefix))
             #expect(ours.columns.count == expected.count, "\(name)")
             for (column, other) in zip(ours.columns, expected) {
                 let mine = Set(
@@ -125,24 +125,24 @@ import Testing
         #expect(unexpected.isEmpty, "\(unexpected.joined(separator: "\n"))")
     }
 
-    private func tree(of sql: String) throws -> JSONValue {
+    private func tree(of sql: String) async throws -> JSONValue {
         let line = try #require(
-            try EngineBench.duckdb(
+            try await EngineBench.duckdb(
                 "SELECT json_serialize_sql(\(SQLText.literal(sql)), skip_default := true, skip_null := true, skip_empty := true) AS j"
             ).first)
         let decoded = try JSONDecoder().decode([String: JSONValue].self, from: Data(line.utf8))
         return try #require(decoded["j"]?["statements"]?.array?.first)
     }
 
-    private func outputColumns(of sql: String, after prefix: String) throws -> [String] {
+    private func outputColumns(of sql: String, after prefix: String) async throws -> [String] {
         struct Described: Decodable { var column_name: String }
-        return try EngineBench.duckdb(prefix + "DESCRIBE \(sql)").filter { $0.hasPrefix("{\"column_name\"") }
+        return try await EngineBench.duckdb(prefix + "DESCRIBE \(sql)").filter { $0.hasPrefix("{\"column_name\"") }
             .map { try JSONDecoder().decode(Described.self, from: Data($0.utf8)).column_name }
     }
 
     private func sqlglot(
         _ queries: [String: String], tables: [String: [Column]], isQualified: Bool
-    ) throws -> [String: JSONValue] {
+    ) async throws -> [String: JSONValue] {
         var schema: [String: JSONValue] = [:]
         for (name, columns) in tables {
             let parts = name.split(separator: ".").map(String.init)
@@ -163,7 +163,7 @@ import Testing
         let input = folder.appending(path: "asked.json")
         try JSONEncoder().encode(asked).write(to: input)
         let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "sqlglot_lineage.py")
-        let bytes = try EngineBench.output(
+        let bytes = try await EngineBench.output(
             of: EngineBench.tool(".tools/python/bin/python"), [script.path(percentEncoded: false)],
             input: FileHandle(forReadingFrom: input))
         return try JSONDecoder().decode([String: JSONValue].self, from: bytes)

@@ -21,8 +21,10 @@ struct Eventually: Error {}
 /// Waits for `condition`, at most `seconds`; there is no signal to wait for across a wire.
 func eventually(_ seconds: Double = 20, _ condition: () async throws -> Bool) async throws {
     let end = ContinuousClock.now + .seconds(seconds)
-    while try await !condition() {
-        if ContinuousClock.now > end { throw Eventually() }
+    while true {
+        let isLast = ContinuousClock.now > end
+        if try await condition() { return }
+        if isLast { throw Eventually() }
         try await Task.sleep(for: .milliseconds(10))
     }
 }

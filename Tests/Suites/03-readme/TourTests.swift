@@ -11,7 +11,7 @@ import Testing
         let parts = readme[start.upperBound..<end.lowerBound].components(separatedBy: "\n```\n")
         let blocks = parts.indices.filter { !$0.isMultiple(of: 2) }.map { parts[$0] }
         #expect(blocks.count == 6)
-        let (agentPort, operatorPort) = try Installation.freePorts()
+        let (agentPort, operatorPort) = try FreePorts.pair()
         try await withTemporaryFolder { folder in
             let script = blocks.joined(separator: "\n")
                 .replacing(".ci/tools demo && swift build\n", with: "")

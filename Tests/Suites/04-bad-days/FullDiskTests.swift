@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 @Suite struct FullDiskTests {
-    @Test(.enabled(if: geteuid() == 0, "only root can mount a small disk"), .timeLimit(.minutes(1)))
+    @Test(.enabled(if: geteuid() == 0, "only root can mount a small disk"), .timeLimit(.minutes(3)))
     func `a full disk refuses writes, lets reads go on, and heals when there is room`() async throws {
         try await Installation.up(diskMiB: 6) { it in
             try await it.mustFlowforge("env", "create", "before", "--pool", "local")

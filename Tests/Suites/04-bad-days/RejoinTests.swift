@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 @Suite struct RejoinTests {
-    @Test(.timeLimit(.minutes(1))) func `a machine whose agent was revoked joins again and works`() async throws {
+    @Test(.timeLimit(.minutes(3))) func `a machine whose agent was revoked joins again and works`() async throws {
         try await Installation.up { it in
             let bundle = it.folder.appending(path: "bundle")
             try FileManager.default.createDirectory(at: bundle.appending(path: "bin"), withIntermediateDirectories: true)

@@ -48,7 +48,10 @@ import Testing
                 // All that is acknowledged now must be in the backup; what follows must not harm it.
                 async let more: Void = load.run(.seconds(3))
                 let backup = try await backUp(fleet)
+                let given = load.agents.reduce(0) { $0 + $1.fencing.count }
                 try await more
+                // Numbers that the backup does not know.
+                while load.agents.reduce(0, { $0 + $1.fencing.count }) == given { try await load.run(.milliseconds(500)) }
                 try await fleet.flowforge("admin", "check", backup.folder)
                 try await fleet.requireSound(URL(filePath: backup.folder).appending(path: "flowforge.db"))
                 let audit = try await fleet.client.audit(after: "0", action: "backup.create").items

@@ -26,7 +26,10 @@ import Testing
 
     @Test func `a damaged page is said so by all that meets it, and the rest goes on`() async throws {
         try await Fleet.up { fleet in
-            try await ControlPlaneLoad.with(fleet, agents: 1) { load in try await load.run(.milliseconds(400)) }
+            try await ControlPlaneLoad.with(fleet, agents: 1) { load in
+                // A log to be damaged, however slow the machine is.
+                repeat { try await load.run(.milliseconds(400)) } while load.agents[0].finished.isEmpty
+            }
             let run = try #require(try await fleet.client.runs(limit: 500).items.last { $0.state == .succeeded }).id
             fleet.controlPlane.send(SIGTERM)
             #expect(try await fleet.controlPlane.end() == 0)

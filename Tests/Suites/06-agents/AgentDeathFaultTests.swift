@@ -17,7 +17,7 @@ import Testing
                 try await FaultTally.fault("agent.kill") {
                     try await daemon.kill9()
                     // The task and its child ignore every signal but one, and the child has left the session.
-                    try await until("processes of the task end", within: .seconds(5)) {
+                    try await until("processes of the task end", within: .seconds(20)) {
                         processes(mentioning: agent.state.path).isEmpty && !isAlive(child[1]) ? true : nil
                     }
                     daemon = try await agent.start()
@@ -44,15 +44,16 @@ import Testing
             try await fleet.trace("start")
             _ = try await fleet.agent("other").start()
             try await FaultTally.fault("agent.kill_for_good") {
-                let died = ContinuousClock.now
+                let died = Date()
                 try await daemon.kill9()
-                let second = try await fleet.trace("start", count: 2, within: .seconds(45))
-                let took = ContinuousClock.now - died
-                print("death of an agent to its work running elsewhere: \(took)")
-                try #require(took < .seconds(30) && second[4].contains("/other/"))
+                let second = try await fleet.trace("start", count: 2, within: .seconds(60))
                 try fleet.go()
                 let ended = try await fleet.ended(run)
                 try #require(ended.state == .succeeded && ended.tasks?[0].attempts.map(\.state) == [.lost, .succeeded])
+                // As the control plane saw it, not when this test looked.
+                let took = try #require(ended.tasks?[0].attempts[1].startedAt).timeIntervalSince(died)
+                print("death of an agent to its work running elsewhere: \(took) s")
+                try #require(took < 30 && second[4].contains("/other/"))
             }
         }
     }

@@ -63,8 +63,9 @@ import Testing
     @Test(arguments: [3600, -3600])
     func `an agent whose clock is an hour off works, keeps its leases and says so`(seconds: Int) async throws {
         try await Fleet.up { fleet in
+            let shifted = try await Self.shifted(by: seconds, in: fleet.folder)
             var agent = try await fleet.agent("off")
-            agent.environment = try await Self.shifted(by: seconds, in: fleet.folder)
+            agent.environment = shifted
             try await FaultTally.fault("clock.hour_off") {
                 let daemon = try await agent.start()
                 let run = try await fleet.run("gated")
@@ -88,6 +89,8 @@ import Testing
         async throws
     {
         try await Fleet.up { fleet in
+            // A day and an hour later.
+            let later = try await Self.shifted(by: 25 * 3600, in: fleet.folder)
             var agent = try await fleet.agent("away")
             var daemon = try await agent.start()
             let run = try await fleet.run("gated")
@@ -102,15 +105,15 @@ import Testing
                 try #require(try await daemon.end() == 0)
                 try #require(daemon.said.contains("reports unsent"), "\(daemon.said)")
 
-                // A day and an hour later, for both.
-                let later = try await Self.shifted(by: 25 * 3600, in: fleet.folder)
-                try await fleet.startControlPlane(environment: later)
+                // The agent sees by itself that it is too late.
                 agent.environment = later
                 daemon = try agent.launch()
                 try #require(try await daemon.end() == 77)
                 try #require(daemon.said.contains("certificate expired at"), "\(daemon.said)")
                 try #require(daemon.said.contains("join again with a new token"), "\(daemon.said)")
 
+                // From its start the control plane waits for reports for a while: nothing slow comes between.
+                try await fleet.startControlPlane(environment: later)
                 let again = try await FleetAgent.join(fleet, name: "away", environment: later)
                 try #require(again.id == agent.id)
                 daemon = try await agent.start()
@@ -132,6 +135,8 @@ import Testing
             },
             { plane in
                 try await withTemporaryFolder { folder in
+                    // The certificate ages from the joining: what takes long is done before.
+                    let setBack = try await Self.shifted(by: -3600, in: folder)
                     let token = try await plane.joinToken(pool: "local")
                     let state = folder.appending(path: "agent")
                     let joined = try await execute(
@@ -152,7 +157,7 @@ import Testing
                         // By its own clock the certificate is good for another hour.
                         let daemon = try Daemon(
                             "flowforge-agent", ["run", "--config", configuration.path],
-                            environment: try await Self.shifted(by: -3600, in: folder), log: folder.appending(path: "agent.log"))
+                            environment: setBack, log: folder.appending(path: "agent.log"))
                         do {
                             try await daemon.ready()
                             try await until("the renewal; it said \(daemon.said)", within: .seconds(45)) {

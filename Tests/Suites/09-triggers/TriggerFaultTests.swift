@@ -6,7 +6,7 @@ import Glibc
 import Testing
 
 /// Triggers of every kind on a control plane that is killed around their ticks: each tick has one run.
-@Suite(.timeLimit(.minutes(4))) struct TriggerFaultTests {
+@Suite(.timeLimit(.minutes(8))) struct TriggerFaultTests {
     private static let manifest = """
         bundle: {name: ticking, version: 1.0.0}
         flows:
@@ -103,7 +103,7 @@ import Testing
         _ trigger: OperatorAPI.TriggerView, _ fleet: Fleet, count: Int? = nil
     ) async throws -> [OperatorAPI.TickView] {
         try await until(
-            "ticks of '\(trigger.name)' are decided and their runs end", within: .seconds(90), every: .milliseconds(300)
+            "ticks of '\(trigger.name)' are decided and their runs end", within: .seconds(180), every: .milliseconds(300)
         ) {
             var (ticks, next): ([OperatorAPI.TickView], String?) = ([], nil)
             repeat {

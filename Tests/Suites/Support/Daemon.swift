@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import Glibc
 import Synchronization
@@ -37,7 +36,8 @@ final class Daemon: Sendable {
         guard failure == 0 else { throw Failure(description: "cannot run \(words): \(String(cString: strerror(failure)))") }
         let pid = spawned
         self.pid = pid
-        DispatchQueue.global().async { [self] in
+        // Not on a queue: those share as many threads as there are processors, and this one is blocked while the daemon lives.
+        Thread.detachNewThread { [self] in
             var state: Int32 = 0
             while waitpid(pid, &state, 0) < 0, errno == EINTR {}
             let signal = state & 0x7F
@@ -91,8 +91,9 @@ func until<Result>(
 ) async throws -> Result {
     let end = ContinuousClock.now + limit
     while true {
+        let isLast = ContinuousClock.now >= end
         if let found = try await look() { return found }
-        guard ContinuousClock.now < end else { throw Daemon.Failure(description: "not within \(limit): \(what())") }
+        guard !isLast else { throw Daemon.Failure(description: "not within \(limit): \(what())") }
         try await Task.sleep(for: pause)
     }
 }

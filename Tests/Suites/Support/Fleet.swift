@@ -45,7 +45,7 @@ final class Fleet: Sendable {
         _ settings: Settings = Settings(), _ body: @Sendable @escaping (Fleet) async throws -> Result
     ) async throws -> Result {
         try await withTemporaryFolder { folder in
-            let fleet = Fleet(folder: folder, settings: settings, ports: try Installation.freePorts())
+            let fleet = Fleet(folder: folder, settings: settings, ports: try FreePorts.pair())
             let outcome: Swift.Result<Result, any Error>
             do {
                 try await fleet.install()

@@ -39,7 +39,7 @@ struct Installation: Sendable {
         async throws -> Result
     {
         try await withTemporaryFolder { folder in
-            let (agentPort, operatorPort) = try freePorts()
+            let (agentPort, operatorPort) = try FreePorts.pair()
             let it = Installation(folder: folder, agentPort: agentPort, operatorPort: operatorPort)
             try FileManager.default.createDirectory(at: it.disk, withIntermediateDirectories: true)
             if let diskMiB {
@@ -131,27 +131,5 @@ struct Installation: Sendable {
             Issue.record("\(program) said:\n\(said.suffix(3000))")
             throw error
         }
-    }
-
-    /// Two ports that nobody listened on a moment ago.
-    static func freePorts() throws -> (Int, Int) {
-        func port() throws -> (Int32, Int) {
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = inet_addr("127.0.0.1")
-            var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let failed = withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(descriptor, $0, size) != 0 || getsockname(descriptor, $0, &size) != 0
-                }
-            }
-            guard !failed else { throw NotifySocket.Failure(description: "no free port") }
-            return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
-        }
-        let (first, second) = (try port(), try port())
-        close(first.0)
-        close(second.0)
-        return (first.1, second.1)
     }
 }

@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import Glibc
 
@@ -36,7 +35,7 @@ final class NotifySocket: Sendable {
     /// Returns when a message with `READY=1` has come; throws after 30 s without one.
     func ready() async throws {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-            DispatchQueue.global().async { [self] in
+            Thread.detachNewThread { [self] in
                 var buffer = [UInt8](repeating: 0, count: 4096)
                 while true {
                     let count = recv(descriptor, &buffer, buffer.count, 0)
