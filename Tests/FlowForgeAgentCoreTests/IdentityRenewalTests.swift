@@ -107,4 +107,45 @@ import Testing
             #expect(words(AgentFault.refused(try #require(error))).contains("join again"))
         }
     }
+
+    @Test func `a certificate that cannot be saved is used, not asked for again, and saved when there is room`() async throws {
+        let authority = try TestAuthority()
+        try await withTemporaryFolder { folder in
+            let identities = IdentityFolder(state: folder)
+            let first = try authority.identity(url: URL(string: "https://x:1")!)
+            try identities.save(first)
+            let plane = TestPlane(authority: authority)
+            let request = CertificateRenewal.Request()
+            let said = Said()
+            let renewal = CertificateRenewal(
+                folder: identities, link: plane, request: request, backoff: Backoff(draw: { _ in 0.02 }),
+                logger: Logger(label: "test") { _ in said })
+            let isFull = Mutex(true)
+            let tap = DiskTap { step throws(DiskError) in
+                // The last file of four.
+                guard case .write(let file, _, _) = step, file.path.contains("identity.json"), isFull.withLock({ $0 }) else {
+                    return
+                }
+                errno = ENOSPC
+                throw DiskError("write", file)
+            }
+            try await DiskTap.$current.withValue(tap) {
+                request.fire()
+                try await running(renewal) {
+                    guard said.count("cannot be saved") > 3 else { return false }
+                    let generations = try? FileManager.default.contentsOfDirectory(
+                        atPath: folder.appending(path: "identities").path)
+                    if isFull.withLock({ $0 }) {
+                        #expect((try? identities.load().key.reveal()) == first.key.reveal())
+                        #expect((generations?.count ?? 0) <= 2, "one under way beside the old one")
+                    }
+                    isFull.withLock { $0 = false }
+                    return (try? identities.load().key.reveal()) == plane.state.withLock { $0.adopted.last?.key.reveal() }
+                }
+            }
+            #expect(plane.state.withLock { $0.renewals } == 1 && plane.state.withLock { $0.adopted.count } == 1)
+            let left = try FileManager.default.contentsOfDirectory(atPath: folder.appending(path: "identities").path)
+            #expect(left.count == 1)
+        }
+    }
 }

@@ -24,7 +24,8 @@ import Testing
 
         init(
             _ folder: URL, slots: Int = 2, grace: Duration = .seconds(30), timeout: String = "1m",
-            whenCutOff: WhenCutOff = .finish,
+            whenCutOff: WhenCutOff = .finish, said: Said = Said(),
+            backoff: Backoff = Backoff(draw: { _ in 0.02 }),
             task: @escaping @Sendable (TaskWork, any TaskReporting) async throws -> Void
         ) throws {
             self.folder = folder
@@ -34,7 +35,7 @@ import Testing
             journal = try AttemptJournal(file: folder.appending(path: "attempts.json"))
             let running = Box()
             self.box = running
-            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            let logger = Logger(label: "test") { _ in said }
             let lake = LakeFolder(root: folder.appending(path: "lake"))
             try FileManager.default.createDirectory(at: lake.root, withIntermediateDirectories: true)
             let context = AttemptContext(
@@ -52,11 +53,12 @@ import Testing
                     }
                 },
                 cache: try BundleCache(folder: folder.appending(path: "bundles"), controlPlane: plane, maxBytes: 1 << 30),
-                spool: spool, journal: journal, lake: lake, workspaces: folder.appending(path: "work"), logger: logger)
+                spool: spool, journal: journal, lake: lake, workspaces: folder.appending(path: "work"), logger: logger,
+                backoff: Backoff(draw: { _ in 0.02 }))
             loop = AgentLoop(
                 settings: .init(slots: slots, grace: grace), controlPlane: plane, engines: [.init(name: "command", version: "1")],
                 context: context, desk: PublicationDesk(spool: spool, lake: lake, logger: logger), renewal: renewal,
-                notifier: SystemNotifier(environment: [:], logger: logger), backoff: Backoff(draw: { _ in 0.02 }))
+                notifier: SystemNotifier(environment: [:], logger: logger), backoff: backoff)
             sender = ReportSender(
                 spool: spool, controlPlane: plane, listener: loop, backoff: Backoff(draw: { _ in 0.02 }), logger: logger)
         }
@@ -299,67 +301,11 @@ import Testing
         }
     }
 
-    @Test func `attempts that died with the agent are reported at its next start, and their folders go`() async throws {
-        try await withTemporaryFolder { folder in
-            let held = AgentAPI.HeldLease(lease: .make(), attempt: .make(), fencing: 3)
-            try AttemptJournal(file: folder.appending(path: "attempts.json")).add(held)
-            let left = folder.appending(path: "work/\(held.attempt)/deep")
-            try FileManager.default.createDirectory(at: left, withIntermediateDirectories: true)
-            let stage = try Stage(folder, task: Self.forever)
-            try await stage.running { try await eventually { stage.plane.ends.count == 1 } }
-            let end = try #require(stage.plane.ends.first)
-            #expect(end.outcome == .lost && end.error?.code == "agent_restarted" && end.error?.retryable == true)
-            #expect(stage.plane.events.first?.lease == held.lease)
-            #expect(!FileManager.default.fileExists(atPath: left.path))
-            #expect(try AttemptJournal(file: folder.appending(path: "attempts.json")).leftovers.isEmpty)
-        }
-    }
-
     @Test func `a revoked agent stops with a reason`() async throws {
         try await withTemporaryFolder { folder in
             let stage = try Stage(folder, task: Self.forever)
             stage.plane.state.withLock { $0.pollError = .refused(APIError(.agentRevoked, "gone"), status: 403) }
             await #expect(throws: LinkError.self) { try await stage.loop.run() }
-        }
-    }
-
-    @Test func `reports survive a control plane that is away, in order and once`() async throws {
-        try await withTemporaryFolder { folder in
-            let stage = try Stage(folder) { _, reporting in
-                for step in 1...30 { try await reporting.progress(.init(step: step, steps: 30, label: "x")) }
-            }
-            stage.plane.state.withLock {
-                $0.reportErrors = [.timedOut, .unreachable("x"), .refused(APIError(.busy, "x"), status: 503)]
-            }
-            try await stage.running {
-                stage.assign(stage.assignment())
-                try await eventually { stage.plane.ends.count == 1 }
-            }
-            #expect(stage.plane.events.map(\.number) == Array(1...Int64(stage.plane.events.count)))
-            #expect(try await stage.spool.unacknowledged() == 0)
-        }
-    }
-
-    @Test func `a control plane that lacks earlier reports gets them under a new numbering`() async throws {
-        try await withTemporaryFolder { folder in
-            let stage = try Stage(folder, task: Self.forever)
-            for step in 1...3 { try await stage.spool.append(SpoolTests.progress("\(step)")) }
-            stage.plane.state.withLock {
-                $0.reportErrors = [.refused(APIError(.conflict, "gap", metadata: ["expected": "9"]), status: 409)]
-            }
-            try await stage.running { try await eventually { stage.plane.events.count == 3 } }
-            #expect(stage.plane.events.map(\.number) == [1, 2, 3])
-        }
-    }
-
-    @Test func `an event that is refused for good is set aside, and the rest goes on`() async throws {
-        try await withTemporaryFolder { folder in
-            let stage = try Stage(folder, task: Self.forever)
-            for step in 1...3 { try await stage.spool.append(SpoolTests.progress("\(step)")) }
-            let bad = LinkError.refused(APIError(.invalidRequest, "bad"), status: 400)
-            stage.plane.state.withLock { $0.reportErrors = [bad, bad] }
-            try await stage.running { try await eventually { stage.plane.events.count == 3 } }
-            if case .dropped? = stage.plane.events.first?.body {} else { Issue.record("the first event was sent") }
         }
     }
 
@@ -395,33 +341,6 @@ import Testing
             }
             let codes = Set(stage.plane.ends.compactMap(\.error?.code))
             #expect(codes == ["invalid_assignment", "bundle_unavailable"])
-        }
-    }
-
-    @Test func `a full disk fails the task clearly and the agent goes on`() async throws {
-        try await withTemporaryFolder { folder in
-            try await withSmallDisk(at: folder, kilobytes: 1024) {
-                let filler = folder.appending(path: "filler")
-                let stage = try Stage(folder) { work, reporting in
-                    try await reporting.progress(.init(step: 1, steps: 2, label: "before"))
-                    // Everything that is left.
-                    let descriptor = open(filler.path, O_WRONLY | O_CREAT, 0o600)
-                    let block = [UInt8](repeating: 1, count: 4096)
-                    while write(descriptor, block, block.count) > 0 {}
-                    close(descriptor)
-                    // As much as makes the log wait for the disk.
-                    let line = String(repeating: "x", count: SpoolReporter.lineBytes)
-                    try await reporting.log(.stdout, Array(repeating: line, count: 5).joined(separator: "\n"))
-                }
-                try await stage.running {
-                    stage.assign(stage.assignment())
-                    try await eventually { FileManager.default.fileExists(atPath: filler.path) && stage.busy.isEmpty }
-                    unlink(filler.path)
-                    try await eventually { stage.plane.ends.count == 1 }
-                }
-                #expect(stage.plane.ends.first?.outcome == .failed)
-                #expect(stage.plane.ends.first?.error?.code == "disk_full")
-            }
         }
     }
 }

@@ -54,4 +54,63 @@ import Testing
         }
         #expect(steps > 8)
     }
+
+    @Test(arguments: 1...4) func `damage while the spool is in use costs the damaged events and no number`(broken: Int)
+        async throws
+    {
+        try await withTemporaryFolder { folder in
+            let limits = SpoolLimits(maxBytes: 1 << 20, segmentBytes: 400)
+            let disk = try SpoolDisk(root: folder, limits: limits)
+            for index in 1...4 { _ = try disk.append([SpoolTests.progress("event \(index)")]) }
+            let file = try #require(disk.segments.last { $0.first <= broken && broken < $0.next }).file
+            try damage("event \(broken)", in: file)
+            var numbers: [Int64] = []
+            var lost: [Int64] = []
+            while let (batch, body) = try disk.batch(events: 500, bytes: 1 << 20) {
+                for event in try WireCoding.decode(AgentAPI.ReportRequest.self, from: body).events {
+                    numbers.append(event.number)
+                    if case .dropped = event.body { lost.append(event.number) }
+                }
+                try disk.acknowledge(batch.last)
+            }
+            #expect(numbers == [1, 2, 3, 4] && lost == [Int64(broken)])
+            #expect(disk.takeFindings().count == 1)
+            #expect(try disk.append([SpoolTests.progress("after")]) == 5)
+            let again = try SpoolDisk(root: folder, limits: limits)
+            #expect(again.findings.isEmpty && again.next == 6)
+        }
+    }
+
+    @Test func `a new numbering takes damage for what it is`() async throws {
+        try await withTemporaryFolder { folder in
+            let disk = try SpoolDisk(root: folder, limits: SpoolLimits())
+            for index in 1...4 { _ = try disk.append([SpoolTests.progress("event \(index)")]) }
+            try damage("event 2", in: disk.segments[0].file)
+            try disk.restart()
+            let events = try SpoolTests.events(disk)
+            #expect(events.map(\.number) == [1, 2, 3, 4])
+            #expect(events.count { if case .dropped = $0.body { true } else { false } } == 1)
+        }
+    }
+
+    @Test func `a new numbering that fails leaves nothing behind`() async throws {
+        try await withTemporaryFolder { folder in
+            let disk = try SpoolDisk(root: folder, limits: SpoolLimits(maxBytes: 1 << 20, segmentBytes: 300))
+            for index in 0..<6 { _ = try disk.append([SpoolTests.progress("event \(index)")]) }
+            let writes = Mutex(0)
+            let tap = DiskTap { step throws(DiskError) in
+                guard case .write(let file, _, _) = step else { return }
+                let isFull = writes.withLock { writes in
+                    writes += 1
+                    return writes > 1
+                }
+                guard isFull else { return }
+                errno = ENOSPC
+                throw DiskError("write", file)
+            }
+            #expect(throws: DiskError.self) { try DiskTap.$current.withValue(tap) { try disk.restart() } }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [disk.spool.description])
+            #expect(try SpoolTests.events(disk).count == 6)
+        }
+    }
 }

@@ -5,6 +5,8 @@ public import ServiceLifecycle
 
 /// Replaces the certificate at half its life ± 10 %, or when the control plane asks for it, with a
 /// new key each time. A failed renewal is tried again with ``Backoff`` until the certificate ends.
+/// One that cannot be written down is used all the same, and written when the disk allows it; an agent
+/// that starts before that goes on with the old one.
 public struct CertificateRenewal: Service {
     /// Lets others ask for a renewal now.
     public struct Request: Sendable {
@@ -48,44 +50,72 @@ public struct CertificateRenewal: Service {
     }
 
     private func loop() async throws {
-        var identity = try folder.load()
+        var (identity, isSaved) = (try folder.load(), true)
         while true {
-            try await wait(for: identity)
-            identity = try await renew(identity)
+            try await wait(for: identity, isSaved: isSaved)
+            (identity, isSaved) = try await renew(identity)
         }
     }
 
-    /// Until half of the life is over or somebody asks.
-    private func wait(for identity: Identity) async throws {
+    /// Until half of the life is over or somebody asks; meanwhile the identity is written down if it is not yet.
+    private func wait(for identity: Identity, isSaved: Bool) async throws {
         let due = identity.granted.addingTimeInterval(identity.life / 2 * jitter())
-        try await withThrowingTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
                 // In steps, because a wall clock may be set while we sleep.
                 while true {
                     let left = due.timeIntervalSince(now())
-                    if left <= 0 { return }
+                    if left <= 0 { return true }
                     try await sleep(.seconds(min(left, 3600)))
                 }
             }
-            group.addTask { for await _ in request.channel.stream { return } }
-            try await group.next()
+            group.addTask {
+                for await _ in request.channel.stream { return true }
+                return true
+            }
+            if !isSaved {
+                group.addTask {
+                    try await saveAtLast(identity)
+                    return false
+                }
+            }
+            while let isOver = try await group.next(), !isOver {}
             group.cancelAll()
         }
         try Task.checkCancellation()
     }
 
-    private func renew(_ identity: Identity) async throws -> Identity {
+    private func saveAtLast(_ identity: Identity) async throws {
+        var backoff = backoff
+        while true {
+            try await sleep(backoff.next())
+            if save(identity) { return }
+        }
+    }
+
+    private func save(_ identity: Identity) -> Bool {
+        do {
+            try folder.save(identity)
+            return true
+        } catch {
+            logger.error("the renewed certificate cannot be saved; it is used from memory", metadata: ["reason": "\(error)"])
+            return false
+        }
+    }
+
+    private func renew(_ identity: Identity) async throws -> (Identity, isSaved: Bool) {
         var backoff = backoff
         while true {
             do {
                 let key = SigningKey()
                 let grant = try await link.renew(AgentAPI.RenewRequest(csr: try key.request(name: identity.name)))
                 let next = try Identity(grant, key: key, name: identity.name, url: identity.url, granted: now())
-                // On the disk first: a crash after it starts with the new one, which is just as good.
-                try folder.save(next)
+                // On the disk first: a crash after it starts with the new one, which is just as good. Without it
+                // the agent must not ask again and again: each answer is a certificate more.
+                let isSaved = save(next)
                 try await link.adopt(next)
                 logger.info("certificate renewed", metadata: ["not_after": "\(next.notAfter.ISO8601Format())"])
-                return next
+                return (next, isSaved)
             } catch is CancellationError {
                 throw CancellationError()
             } catch let error as LinkError where error.isFinal {

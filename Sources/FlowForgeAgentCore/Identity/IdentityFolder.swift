@@ -31,13 +31,14 @@ public struct IdentityFolder: Sendable {
             key: Secret(try text("agent.key")))
     }
 
-    /// Replaces the identity; durable on return.
+    /// Replaces the identity; durable on return. On a throw nothing of the new one is left, unless it has taken the
+    /// place of the old one.
     public func save(_ identity: Identity) throws {
+        let name = UUID().uuidString.lowercased()
+        let folder = generations.appending(path: name)
         do {
             try DiskFile.makeFolder(state, mode: 0o700)
             try DiskFile.makeFolder(generations, mode: 0o700)
-            let name = UUID().uuidString.lowercased()
-            let folder = generations.appending(path: name)
             try DiskFile.makeFolder(folder, mode: 0o700)
             try DiskFile.write(Data(identity.key.reveal().utf8), to: folder.appending(path: "agent.key"), mode: 0o600)
             try DiskFile.write(Data(identity.certificate.utf8), to: folder.appending(path: "agent.pem"), mode: 0o644)
@@ -48,8 +49,15 @@ public struct IdentityFolder: Sendable {
             try DiskFile.sync(folder: generations)
             try DiskFile.link(link, to: "identities/\(name)")
             try removeOthers(than: name)
-        } catch let error as DiskError {
-            throw IdentityError.unwritable(folder: state.path, reason: error.description)
+        } catch {
+            let failure = error
+            if (try? FileManager.default.destinationOfSymbolicLink(atPath: link.path)) != "identities/\(name)" {
+                do { try DiskFile.remove(folder: folder) } catch {
+                    // The next that is saved removes it.
+                }
+            }
+            guard let failure = failure as? DiskError else { throw failure }
+            throw IdentityError.unwritable(folder: state.path, reason: failure.description)
         }
     }
 

@@ -26,6 +26,8 @@ struct AgentLoop: Service, ReportListener {
     let renewal: CertificateRenewal.Request
     let notifier: SystemNotifier
     let backoff: Backoff
+    /// Called before each numbered poll, for tests: what they do then comes at the worst moment.
+    var pollBegins: @Sendable () -> Void = {}
     private let shared: Shared
 
     /// What the loop's tasks share.
@@ -86,11 +88,16 @@ struct AgentLoop: Service, ReportListener {
                 try await group.next()
             }
         } onGracefulShutdown: {
-            notifier.stopping()
-            shared.state.withLock { $0.board.stop() }
-            shared.wake.fire()
-            shared.grace.fire()
+            stop()
         }
+    }
+
+    /// The machine wants it to end: it takes nothing new, and ``run()`` returns when nothing runs any more.
+    func stop() {
+        notifier.stopping()
+        shared.state.withLock { $0.board.stop() }
+        shared.wake.fire()
+        shared.grace.fire()
     }
 
     /// The attempts, as children, until cancelled.
@@ -132,7 +139,10 @@ struct AgentLoop: Service, ReportListener {
 
     /// One poll; `nil` when it was ended because the agent has something new to say.
     private func poll(isFirst: Bool) async throws -> (AgentAPI.PollResponse, sent: ContinuousClock.Instant)? {
+        pollBegins()
         shared.wake.clear()
+        // A stop since the last look has fired what was just cleared.
+        if shared.state.withLock(\.isDone) { return nil }
         let (sent, request) = request(waiting: isFirst ? .zero : AgentAPI.longestPoll, isNumbered: true)
         return try await withThrowingTaskGroup(of: AgentAPI.PollResponse?.self) { group in
             group.addTask { try await controlPlane.poll(request) }
@@ -264,36 +274,6 @@ struct AgentLoop: Service, ReportListener {
     }
 
     func offer() -> AgentAPI.WorkOffer? { shared.state.withLock { $0.board.offer(engines: engines.map(\.name)) } }
-
-    // MARK: Start
-
-    /// What ran when the agent died can be told now; what it left on the disk can go.
-    private func reportTheDead() async throws {
-        if let finding = context.journal.finding { logger.error("journal set aside", metadata: ["reason": "\(finding)"]) }
-        for held in context.journal.leftovers {
-            let error = TaskError(
-                code: "agent_restarted", message: "the agent died while the task ran", hint: "see the agent's own log",
-                retryable: true)
-            let finished = AgentAPI.Finished(outcome: .lost, metrics: TaskMetrics(), error: error)
-            try await context.spool.append(EventDraft(at: context.now(), held: held, body: .finished(finished)))
-            try context.journal.remove(held.attempt)
-            logger.warning("an attempt died with the agent's last run", metadata: ["attempt": "\(held.attempt)"])
-        }
-        try DiskFile.makeFolder(context.workspaces, mode: 0o700)
-        var dead = Set(context.journal.leftovers.map(\.attempt))
-        for name in try FileManager.default.contentsOfDirectory(atPath: context.workspaces.path) {
-            guard let attempt = ID<Attempt>(name) else { continue }
-            dead.insert(attempt)
-            try FileManager.default.removeItem(at: context.workspaces.appending(path: name))
-        }
-        do {
-            let removed = try LakePublisher.sweep(lake: context.lake, dead: dead)
-            if removed > 0 { logger.info("staging of dead attempts removed", metadata: ["folders": "\(removed)"]) }
-        } catch {
-            // It takes space and nothing else.
-            logger.warning("staging of dead attempts stays behind", metadata: ["reason": "\(error)"])
-        }
-    }
 
     // MARK: Words
 

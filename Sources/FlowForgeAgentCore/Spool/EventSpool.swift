@@ -36,7 +36,7 @@ public final class EventSpool: Sendable {
     init(folder: URL, limits: SpoolLimits, thread: SpoolThread) throws {
         let disk = try SpoolDisk(root: folder, limits: limits)
         process = disk.process
-        findings = disk.findings
+        findings = disk.takeFindings()
         self.disk = Mutex(disk)
         self.thread = thread
     }
@@ -115,7 +115,12 @@ public final class EventSpool: Sendable {
     func batch(
         events: Int = 500, bytes: Int = 1 << 20, offer: AgentAPI.WorkOffer? = nil
     ) async throws -> (SpoolBatch, body: Data)? {
-        try await onDisk { try $0.batch(events: events, bytes: bytes, offer: offer) }
+        try await onDisk { disk in
+            guard let (next, body) = try disk.batch(events: events, bytes: bytes, offer: offer) else { return nil }
+            var batch = next
+            batch.findings = disk.takeFindings()
+            return (batch, body)
+        }
     }
 
     /// The control plane has everything up to `number`.

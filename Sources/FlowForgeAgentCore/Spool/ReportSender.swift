@@ -53,40 +53,66 @@ public struct ReportSender: Service {
     func send() async throws {
         var backoff = backoff
         var largest = 500
-        while let (batch, body) = try await spool.batch(events: largest, offer: listener.offer()) {
+        while true {
             try Task.checkCancellation()
             do {
-                let answer = try await controlPlane.report(body)
-                backoff.reset()
-                largest = 500
-                try await accept(answer, of: batch)
+                guard let (batch, body) = try await spool.batch(events: largest, offer: listener.offer()) else { return }
+                for finding in batch.findings { logger.error("spool repaired", metadata: ["finding": "\(finding)"]) }
+                do {
+                    try await accept(try await controlPlane.report(body), of: batch)
+                    backoff.reset()
+                    largest = 500
+                } catch LinkError.refused(let refusal, let status) {
+                    switch try await mend(refusal, of: batch) {
+                    case .mended: break
+                    case .mendedByAnotherName: try await sleep(backoff.next())
+                    case .oneOfMany: largest = 1
+                    case .nothing: throw LinkError.refused(refusal, status: status)
+                    }
+                }
             } catch is CancellationError {
                 throw CancellationError()
-            } catch LinkError.refused(let refusal, _) where Self.namesGap(refusal) {
-                logger.warning(
-                    "the control plane lacks earlier reports; numbering starts anew", metadata: ["reason": "\(refusal.message)"])
-                try await spool.restart()
-            } catch LinkError.refused(let refusal, _) where refusal.code == .forbidden && refusal.metadata["spool"] != nil {
-                // This machine joined again as a new agent; what the old one had to say is nobody's now.
-                logger.warning("the spool was another agent's; numbering starts anew", metadata: ["reason": "\(refusal.message)"])
-                try await spool.restart()
-                try await sleep(backoff.next())
-            } catch LinkError.refused(let refusal, _) where [.invalidRequest, .tooLarge].contains(refusal.code) {
-                // One event that is never taken must not hold up all behind it: find it, take it out.
-                if batch.last > batch.first {
-                    largest = 1
-                } else {
-                    let place = try await spool.setAside(batch.first)
-                    logger.error(
-                        "the control plane will not take an event; it was set aside",
-                        metadata: ["number": "\(batch.first)", "file": "\(place.path)", "reason": "\(refusal)"])
-                }
             } catch {
+                // Also a spool that cannot be changed, as on a full disk: its events stay, and are sent when it can.
                 let delay = listener.bounded(backoff.next())
                 logger.warning("report not sent", metadata: ["reason": "\(error)", "retry_s": "\(delay.inSeconds)"])
                 try await sleep(delay)
             }
         }
+    }
+
+    private enum Mending {
+        case mended
+        /// It may be refused under the new one too.
+        case mendedByAnotherName
+        /// One event of the batch is refused; which one shows when they are sent one by one.
+        case oneOfMany
+        /// Nothing is wrong with what was sent.
+        case nothing
+    }
+
+    /// Changes the spool where sending the same again would be refused again.
+    private func mend(_ refusal: APIError, of batch: SpoolBatch) async throws -> Mending {
+        if Self.namesGap(refusal) {
+            logger.warning(
+                "the control plane lacks earlier reports; numbering starts anew", metadata: ["reason": "\(refusal.message)"])
+            try await spool.restart()
+            return .mended
+        }
+        if refusal.code == .forbidden, refusal.metadata["spool"] != nil {
+            // This machine joined again as a new agent; what the old one had to say is nobody's now.
+            logger.warning("the spool was another agent's; numbering starts anew", metadata: ["reason": "\(refusal.message)"])
+            try await spool.restart()
+            return .mendedByAnotherName
+        }
+        guard [.invalidRequest, .tooLarge].contains(refusal.code) else { return .nothing }
+        // One event that is never taken must not hold up all behind it: find it, take it out.
+        if batch.last > batch.first { return .oneOfMany }
+        let place = try await spool.setAside(batch.first)
+        logger.error(
+            "the control plane will not take an event; it was set aside",
+            metadata: ["number": "\(batch.first)", "file": "\(place.path)", "reason": "\(refusal)"])
+        return .mended
     }
 
     private func accept(_ answer: AgentAPI.ReportResponse, of batch: SpoolBatch) async throws {

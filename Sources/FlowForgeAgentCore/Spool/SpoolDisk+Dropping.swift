@@ -17,7 +17,9 @@ extension SpoolDisk {
     /// behind it: it is kept as a file, and a `dropped` event stands in its place.
     ///
     /// - Returns: where it is kept.
-    func setAside(_ number: Int64) throws -> URL {
+    func setAside(_ number: Int64) throws -> URL { try mending { try takeOut(number) } }
+
+    private func takeOut(_ number: Int64) throws -> URL {
         if number >= segments[segments.count - 1].first { try addSegment(first: next) }
         let place = root.appending(path: "refused-\(spool)-\(number).json")
         guard let index = segments.indices.dropLast().first(where: { segments[$0].first <= number && number < segments[$0].next })
@@ -39,9 +41,9 @@ extension SpoolDisk {
     private func rewrite(_ index: Int, drops: (AgentAPI.ReportEvent) throws -> Bool) throws {
         let segment = segments[index]
         sent = nil
-        let content = try Data(contentsOf: segment.file)
+        let (content, records) = try records(of: segment)
         var bytes = SegmentFormat.header(.init(spool: spool, first: segment.first))
-        for record in SegmentScan(content).records.prefix(segment.count) {
+        for record in records {
             let payload = content[record]
             let event = try WireCoding.decode(AgentAPI.ReportEvent.self, from: payload)
             if try drops(event) {

@@ -72,7 +72,9 @@ final class SpoolDisk {
     ///
     /// - Returns: the number of the first; the others follow it.
     func append(_ drafts: [EventDraft]) throws(SpoolError) -> Int64 {
-        do { return try appendChecked(drafts) } catch let error as SpoolError { throw error } catch let error as DiskError {
+        do { return try mending { try appendChecked(drafts) } } catch let error as SpoolError { throw error } catch let error
+            as DiskError
+        {
             throw .disk(error)
         } catch { throw .unencodable(String(describing: error)) }
     }
@@ -124,6 +126,10 @@ final class SpoolDisk {
 
     /// Events not yet acknowledged, at least one unless there are none, and what the agent can take on.
     func batch(events: Int, bytes: Int, offer: AgentAPI.WorkOffer? = nil) throws -> (SpoolBatch, body: Data)? {
+        try mending { try gather(events: events, bytes: bytes, offer: offer) }
+    }
+
+    private func gather(events: Int, bytes: Int, offer: AgentAPI.WorkOffer?) throws -> (SpoolBatch, body: Data)? {
         var body = Data("{\"events\":[".utf8)
         let start = max(acknowledged + 1, segments[0].first)
         var number = start
@@ -132,7 +138,7 @@ final class SpoolDisk {
             let begin = next?.segment == segment.first ? next : nil
             let offset = begin?.offset ?? SegmentFormat.headerSize
             let first = begin?.number ?? segment.first
-            let content = try DiskFile.read(segment.file, from: offset)
+            let content = try contents(of: segment, from: offset)
             for (index, record) in SegmentScan(content, from: 0).records.prefix(Int(segment.next - first)).enumerated() {
                 guard first + Int64(index) == number else { continue }
                 if number > start, Int(number - start) >= events || body.count + record.count > bytes { break gathering }
@@ -142,7 +148,11 @@ final class SpoolDisk {
                 next = Place(number: number, segment: segment.first, offset: offset + record.upperBound)
             }
         }
-        guard number > start else { return nil }
+        guard number > start else {
+            // What was written has to be there: "nothing to send" would silence the agent for ever.
+            if start < self.next { throw SpoolError.damaged("event \(start) cannot be read") }
+            return nil
+        }
         sent = next
         if let offer {
             body.append(Data("],\"offer\":".utf8))
@@ -182,22 +192,99 @@ final class SpoolDisk {
         descriptor = -1
     }
 
+    // MARK: Damage
+
+    /// Runs `body`, once more after a repair if it meets damage.
+    func mending<Result>(_ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch SpoolError.damaged {
+            try repair()
+            return try body()
+        }
+    }
+
+    /// As at the start, but that it is known how many events there were: a broken end is no unfinished write.
+    private func repair() throws {
+        closeLast()
+        sent = nil
+        let end = next
+        do {
+            let repair = try SpoolRepair(folder: folder, spool: spool, end: end)
+            segments = repair.segments
+            findings += repair.findings
+            if segments.isEmpty { try addSegment(first: end) }
+        } catch let error as DiskError { throw error } catch { throw SpoolError.damaged("\(error)") }
+    }
+
+    /// What was found since it was last asked.
+    func takeFindings() -> [String] {
+        defer { findings = [] }
+        return findings
+    }
+
+    /// All records of a segment.
+    func records(of segment: Segment) throws -> (content: Data, records: ArraySlice<Range<Int>>) {
+        let content = try contents(of: segment, from: 0)
+        let records = SegmentScan(content).records.prefix(segment.count)
+        guard records.count == segment.count else {
+            throw SpoolError.damaged("\(segment.file.lastPathComponent) has \(records.count) of \(segment.count) events")
+        }
+        return (content, records)
+    }
+
+    private func contents(of segment: Segment, from offset: Int) throws -> Data {
+        do { return try DiskFile.read(segment.file, from: offset) } catch { throw SpoolError.damaged("\(error)") }
+    }
+
+    // MARK: Numbering anew
+
     private static let draftPrefix = ".new-"
 
     /// Gives the unacknowledged events to a new spool, numbered from 1: for a control plane that was
     /// set back to an earlier state and expects numbers that are gone, or never were.
-    func restart() throws {
+    func restart() throws { try mending { try renumber() } }
+
+    private func renumber() throws {
         // The younger of two is known by its id, so a clock that was set back must not make it the older.
         let fresh = ID<Spool>.make(at: max(IDSource.time, spool.madeAt.addingTimeInterval(0.001)))
         let draft = root.appending(path: Self.draftPrefix + fresh.description)
+        let moved: [Segment]
+        let place = root.appending(path: fresh.description)
+        do {
+            moved = try copies(for: fresh, in: draft)
+            try DiskFile.move(draft, to: place)
+        } catch {
+            // Most often for want of space, which half a copy must not take too.
+            let failure = error
+            do { try DiskFile.remove(folder: draft) } catch {
+                // The next start removes it.
+            }
+            throw failure
+        }
+        let old = folder
+        closeLast()
+        spool = fresh
+        acknowledged = 0
+        sent = nil
+        segments = moved.map { segment in
+            var segment = segment
+            segment.file = place.appending(path: segment.file.lastPathComponent)
+            return segment
+        }
+        // From the move on the next start takes the new one, whatever fails here.
+        try DiskFile.sync(folder: root)
+        try DiskFile.remove(folder: old)
+    }
+
+    /// The unacknowledged events, numbered from 1, as segments of another spool.
+    private func copies(for fresh: ID<Spool>, in draft: URL) throws -> [Segment] {
         try DiskFile.makeFolder(draft, mode: 0o700)
         var moved: [Segment] = []
         var number: Int64 = 1
         for segment in segments {
-            let content = try Data(contentsOf: segment.file)
+            let (content, records) = try records(of: segment)
             var target = Segment(file: Self.file(number, in: draft), first: number, holdsLogs: segment.holdsLogs)
             var bytes = SegmentFormat.header(.init(spool: fresh, first: number))
-            for (index, record) in SegmentScan(content).records.prefix(segment.count).enumerated()
+            for (index, record) in records.enumerated()
             where segment.first + Int64(index) > acknowledged {
                 var event = try WireCoding.decode(AgentAPI.ReportEvent.self, from: content[record])
                 event.number = number
@@ -210,19 +297,6 @@ final class SpoolDisk {
             try DiskFile.write(bytes, to: target.file, mode: 0o600)
             moved.append(target)
         }
-        let old = folder
-        let place = root.appending(path: fresh.description)
-        try DiskFile.move(draft, to: place)
-        try DiskFile.sync(folder: root)
-        closeLast()
-        spool = fresh
-        acknowledged = 0
-        sent = nil
-        segments = moved.map { segment in
-            var segment = segment
-            segment.file = place.appending(path: segment.file.lastPathComponent)
-            return segment
-        }
-        try DiskFile.remove(folder: old)
+        return moved
     }
 }

@@ -4,6 +4,8 @@ public enum SpoolError: Error, CustomStringConvertible {
     /// In bytes; a single event may not outgrow a report's body.
     case tooLarge(Int)
     case unencodable(String)
+    /// A file that was whole when the spool was opened, and could not be repaired.
+    case damaged(String)
 
     public var isFull: Bool { if case .disk(let error) = self { error.isFull } else { false } }
 
@@ -12,6 +14,7 @@ public enum SpoolError: Error, CustomStringConvertible {
         case .disk(let error): "the spool: \(error)"
         case .tooLarge(let bytes): "an event of \(bytes) bytes is larger than a report may be"
         case .unencodable(let text): "an event cannot be encoded: \(text)"
+        case .damaged(let text): "the spool is damaged: \(text)"
         }
     }
 }

@@ -17,4 +17,6 @@ public struct SpoolLimits: Sendable {
 public struct SpoolBatch: Sendable {
     public var first: Int64
     public var last: Int64
+    /// What was found damaged since the last batch and what was done about it, one line each.
+    var findings: [String] = []
 }

@@ -10,7 +10,8 @@ struct SpoolRepair {
     private(set) var segments: [SpoolDisk.Segment] = []
     private(set) var findings: [String] = []
 
-    init(folder: URL, spool: ID<Spool>) throws {
+    /// - Parameter end: the number after the last event, where that is known; nothing is an unfinished write then.
+    init(folder: URL, spool: ID<Spool>, end: Int64? = nil) throws {
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".seg") }.sorted()
         for (index, name) in names.enumerated() {
             let file = folder.appending(path: name)
@@ -18,7 +19,7 @@ struct SpoolRepair {
                 try setAside(file, why: "its name is not a segment's")
                 continue
             }
-            let following = names.dropFirst(index + 1).lazy.compactMap { Int64($0.dropLast(4)) }.first
+            let following = names.dropFirst(index + 1).lazy.compactMap { Int64($0.dropLast(4)) }.first ?? end
             try read(file, first: first, following: following, spool: spool)
         }
     }
@@ -53,7 +54,6 @@ struct SpoolRepair {
             whole[event.number] = Data(content[record])
         }
         let end = following ?? (whole.keys.max().map { $0 + 1 } ?? first)
-        let kept = try setAside(file, why: "damaged; \(whole.count) of \(end - first) events read from it")
         var segment = SpoolDisk.Segment(file: file, first: first)
         var bytes = SegmentFormat.header(.init(spool: spool, first: first))
         for number in first..<end {
@@ -63,22 +63,35 @@ struct SpoolRepair {
             segment.count += 1
         }
         segment.bytes = bytes.count
-        try DiskFile.write(bytes, to: file, mode: 0o600)
+        // A second name, then the new content under the first: on a full disk the damaged file stays what it was.
+        let place = Self.place(beside: file)
+        try FileManager.default.linkItem(at: file, to: place)
+        do { try DiskFile.write(bytes, to: file, mode: 0o600) } catch {
+            let failure = error
+            do { try DiskFile.remove(place) } catch {
+                // One name more of the same file.
+            }
+            throw failure
+        }
         segments.append(segment)
-        _ = kept
+        findings.append(
+            "\(file.lastPathComponent): damaged; \(whole.count) of \(end - first) events read from it; kept as \(place.path)")
     }
 
-    @discardableResult
-    private mutating func setAside(_ file: URL, why: String) throws -> URL {
+    private mutating func setAside(_ file: URL, why: String) throws {
+        let place = Self.place(beside: file)
+        try DiskFile.move(file, to: place)
+        try DiskFile.sync(folder: file.deletingLastPathComponent())
+        findings.append("\(file.lastPathComponent): \(why); kept as \(place.path)")
+    }
+
+    private static func place(beside file: URL) -> URL {
         var place = URL(filePath: file.path + ".corrupt")
         var copy = 1
         while FileManager.default.fileExists(atPath: place.path) {
             copy += 1
             place = URL(filePath: file.path + ".corrupt-\(copy)")
         }
-        try DiskFile.move(file, to: place)
-        try DiskFile.sync(folder: file.deletingLastPathComponent())
-        findings.append("\(file.lastPathComponent): \(why); kept as \(place.path)")
         return place
     }
 

@@ -18,6 +18,8 @@ final class TestPlane: RenewingLink {
         /// How many bytes a blob's answer holds before it breaks off; used up one by one.
         var cuts: [Int] = []
         var pollError: LinkError?
+        /// Of polls that only prolong leases.
+        var prolongError: LinkError?
         var reportErrors: [LinkError] = []
         var publications: [AgentAPI.Publication] = []
         /// Brought by the answer to the next report that offers a slot and tells an outcome.
@@ -48,7 +50,12 @@ final class TestPlane: RenewingLink {
         let end = ContinuousClock.now + .seconds(request.waitSeconds)
         while true {
             try Task.checkCancellation()
-            let (response, error) = state.withLock { ($0.queued.isEmpty ? nil : $0.queued.removeFirst(), $0.pollError) }
+            let (response, error) = state.withLock { state in
+                (
+                    state.queued.isEmpty ? nil : state.queued.removeFirst(),
+                    state.pollError ?? (request.sequence == nil ? state.prolongError : nil)
+                )
+            }
             if let error { throw error }
             if let response { return response }
             // As the real one: every lease is renewed.
