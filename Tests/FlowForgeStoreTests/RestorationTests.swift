@@ -119,4 +119,24 @@ import Testing
             try await group.waitForAll()
         }
     }
+
+    @Test func `damage that a copy finds is remembered`() async throws {
+        let temporary = try TemporaryStore()
+        try await temporary.store.write { session in
+            try session.change("CREATE TABLE weight (body TEXT)")
+            for _ in 0..<500 { try session.change("INSERT INTO weight VALUES (hex(randomblob(500)))") }
+        }
+        try temporary.store.close()
+        let file = URL(filePath: temporary.path)
+        var bytes = try Data(contentsOf: file)
+        bytes.replaceSubrange((bytes.count - 4096)..., with: Data(count: 4096))
+        try bytes.write(to: file)
+        let store = try Store(path: temporary.path)
+        // Nothing that it reads is damaged.
+        try await store.probe()
+        let isDamage = { (error: any Error) in if case StoreError.corrupt = error { true } else { false } }
+        #expect { _ = try store.copy(to: temporary.folder.appending(path: "copy.db").path) } throws: { isDamage($0) }
+        await #expect { try await store.probe() } throws: { isDamage($0) }
+        try store.close()
+    }
 }

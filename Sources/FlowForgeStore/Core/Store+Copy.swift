@@ -14,7 +14,7 @@ extension Store {
     /// the calling thread and takes one reader; the write-ahead log grows meanwhile.
     ///
     /// Throws ``StoreError/corrupt(_:)`` when the copy fails SQLite's integrity check: then the database
-    /// itself is damaged. On a throw a part of the file may be left behind.
+    /// itself is damaged, and ``probe()`` says so from then on. On a throw a part of the file may be left behind.
     public func copy(to path: String) throws -> Copied {
         do {
             // SQLite takes an empty file for an empty database; made here for its mode.
@@ -37,7 +37,7 @@ extension Store {
             try target.close()
             return copied
         } catch {
-            throw StoreError.mapping(error)
+            throw noted(error)
         }
     }
 }

@@ -153,7 +153,8 @@ public final class Store: Sendable {
         }
     }
 
-    private func noted(_ error: any Error) -> any Error {
+    /// As the store's own error; damage is remembered.
+    func noted(_ error: any Error) -> any Error {
         let error = StoreError.mapping(error)
         if case let error as StoreError = error, case .corrupt = error { damaged.withLock { $0 = $0 ?? error } }
         return error
