@@ -61,6 +61,7 @@ public enum BackupLayout {
     public static let caKey = "ca.key"
     public static let sealedKey = "ca.key.sealed"
     public static let serverCertificate = "server.pem"
+    public static let serverKey = "server.key"
     public static let configuration = "flowforged.yaml"
     /// In a data folder: a restore that is under way, or was interrupted.
     public static let restoring = "restoring"
@@ -71,6 +72,13 @@ public enum BackupLayout {
     public static let backups = "backups"
     /// In a data folder, with a time behind it: what a restore has replaced.
     public static let replacedPrefix = "replaced-"
+
+    /// Whether a name in a data folder is of the state that a restore replaces, in a backup or not: a log of another
+    /// database must not stay beside the restored one, nor a key beside a certificate that is not its own.
+    static func isControlPlanes(_ name: String) -> Bool {
+        let whole = [bundles, caCertificate, caKey, sealedKey, serverCertificate, serverKey, configuration, restored]
+        return whole.contains(name) || name == database || name.hasPrefix(database + "-")
+    }
 
     /// Whether a path from a manifest stays in the folder and is one that a backup has.
     static func allows(_ path: String) -> Bool {

@@ -109,7 +109,7 @@ public struct BackupRestore: Sendable {
         }
     }
 
-    /// Names in the folder that a restore puts aside.
+    /// Names in the folder that are not a restore's own.
     private func contents() throws -> Set<String> {
         let own: Set = [BackupLayout.lock, BackupLayout.restoring, BackupLayout.backups, "lost+found"]
         return Set(try files.contentsOfDirectory(atPath: target.path))
@@ -159,7 +159,8 @@ public struct BackupRestore: Sendable {
             try files.removeItem(at: staging.appending(path: BackupLayout.configuration))
             staged.removeAll { $0 == BackupLayout.configuration }
         }
-        let aside = present.filter { !(keeps && $0 == BackupLayout.configuration) }
+        // What no backup holds, such as the keys that the configuration names, stays where it is.
+        let aside = present.filter { BackupLayout.isControlPlanes($0) && !(keeps && $0 == BackupLayout.configuration) }
         var replaced: URL?
         if !aside.isEmpty {
             let folder = place("\(BackupLayout.replacedPrefix)\(Int64(now.timeIntervalSince1970 * 1000))")
