@@ -10,12 +10,18 @@ public final class Pruner: Service {
     private let store: Store
     private let settings: RetentionSettings
     private let clock: any Clock<Duration>
+    private let steady: @Sendable () -> Double
     private let logger: Logger
+    private let trust = Mutex<ClockTrust?>(nil)
     private let counts = Mutex<[String: Int]>([:])
 
+    /// - Parameter steady: seconds of a clock that nobody sets; the machine's, but in tests.
     public init(
-        store: Store, settings: RetentionSettings, clock: any Clock<Duration> = ContinuousClock(), logger: Logger
+        store: Store, settings: RetentionSettings, clock: any Clock<Duration> = ContinuousClock(),
+        steady: (@Sendable () -> Double)? = nil, logger: Logger
     ) {
+        let start = ContinuousClock.now
+        self.steady = steady ?? { (ContinuousClock.now - start).seconds }
         self.store = store
         self.settings = settings
         self.clock = clock
@@ -26,7 +32,7 @@ public final class Pruner: Service {
     public var removed: [String: Int] { counts.withLock { $0 } }
 
     /// Sweeps each ``RetentionSettings/period``, until graceful shutdown or cancellation. A sweep that
-    /// fails is logged and made up for by the next.
+    /// fails is logged and made up for by the next; none is made while ``ClockTrust`` doubts the wall clock.
     public func run() async throws {
         guard settings.isOn else {
             try? await gracefulShutdown()
@@ -35,7 +41,7 @@ public final class Pruner: Service {
         await cancelWhenGracefulShutdown { [self] in
             while true {
                 do { try await clock.sleep(for: min(settings.period, .seconds(60))) } catch { return }
-                do { try await sweep() } catch is CancellationError { return } catch {
+                do { try await sweepIfTrusted() } catch is CancellationError { return } catch {
                     logger.error("old rows could not be removed", metadata: ["error": "\(error)"])
                 }
                 do { try await clock.sleep(for: settings.period) } catch { return }
@@ -43,13 +49,39 @@ public final class Pruner: Service {
         }
     }
 
-    func sweep() async throws {
-        try await sweep("logs", settings.logs) { try $0.retention.remove(.logs, before: $1, limit: $2) }
-        try await sweep("lineage_events", settings.lineageEvents) {
+    func sweepIfTrusted() async throws {
+        let now = store.now()
+        if trust.withLock({ $0 == nil }) {
+            let old = now.addingTimeInterval(-ClockTrust.witnessAge)
+            let witness = try await store.read { try $0.audit.lastEntry(before: old) }
+            let fresh = ClockTrust(wall: now, steady: steady(), witness: witness)
+            trust.withLock { $0 = fresh }
+            if fresh.isOnProbation {
+                logger.notice(
+                    "nothing old is removed for a day: the audit trail has a gap of more than a week, or the clock is wrong",
+                    metadata: ["now": "\(now.ISO8601Format())", "before": "\(witness?.ISO8601Format() ?? "nothing")"])
+            }
+        }
+        guard let (left, leap) = trust.withLock({ $0?.look(wall: now, steady: steady()) }) else { return }
+        if let leap {
+            logger.warning(
+                "the clock leapt ahead; nothing old is removed for a day, so that it can be mended",
+                metadata: ["seconds": "\(Int(leap))"])
+        }
+        if left > 0 { return }
+        try await sweep(at: now)
+    }
+
+    func sweep() async throws { try await sweep(at: store.now()) }
+
+    /// - Parameter now: for the whole sweep, since the clock may be set meanwhile.
+    private func sweep(at now: Date) async throws {
+        try await sweep("logs", settings.logs, now) { try $0.retention.remove(.logs, before: $1, limit: $2) }
+        try await sweep("lineage_events", settings.lineageEvents, now) {
             try $0.retention.remove(.lineageEvents, before: $1, limit: $2)
         }
-        try await sweep("ticks", settings.runs) { try $0.ticks.remove(before: $1, limit: $2) }
-        guard let cutoff = cutoff(settings.runs) else { return }
+        try await sweep("ticks", settings.runs, now) { try $0.ticks.remove(before: $1, limit: $2) }
+        guard let cutoff = cutoff(settings.runs, now) else { return }
         var place: RetentionQueries.RunPlace?
         while true {
             let after = place
@@ -57,7 +89,7 @@ public final class Pruner: Service {
             guard let last = runs.last else { return }
             for run in runs {
                 do {
-                    try await sweep("runs", settings.runs) { try $0.retention.remove(run, before: $1, limit: $2) }
+                    try await sweep("runs", settings.runs, now) { try $0.retention.remove(run, before: $1, limit: $2) }
                 } catch StoreError.conflict(let what) {
                     // Something refers to it that this build does not know of; better kept than forced.
                     logger.notice("an old run is kept", metadata: ["run": "\(run.run)", "reason": "\(what)"])
@@ -68,10 +100,10 @@ public final class Pruner: Service {
     }
 
     private func sweep(
-        _ what: String, _ age: Duration?,
+        _ what: String, _ age: Duration?, _ now: Date,
         _ remove: @escaping @Sendable (Session, _ cutoff: Date, _ limit: Int) throws -> RetentionQueries.Removed
     ) async throws {
-        guard let cutoff = cutoff(age) else { return }
+        guard let cutoff = cutoff(age, now) else { return }
         let batch = settings.batch
         var total = 0
         while true {
@@ -85,11 +117,14 @@ public final class Pruner: Service {
         if total > 0 { logger.debug("old rows removed", metadata: ["what": "\(what)", "rows": "\(total)"]) }
     }
 
-    private func cutoff(_ age: Duration?) -> Date? { age.map { store.now().addingTimeInterval(-$0.seconds) } }
+    private func cutoff(_ age: Duration?, _ now: Date) -> Date? { age.map { now.addingTimeInterval(-$0.seconds) } }
 
     /// What the next sweep would remove.
     public func due() async throws -> OperatorAPI.RetentionView {
-        let (runs, logs, events) = (cutoff(settings.runs), cutoff(settings.logs), cutoff(settings.lineageEvents))
+        let now = store.now()
+        let (runs, logs, events) = (
+            cutoff(settings.runs, now), cutoff(settings.logs, now), cutoff(settings.lineageEvents, now)
+        )
         let settings = settings
         return try await store.read { session in
             let retention = session.retention

@@ -5,6 +5,7 @@ import FlowForgeProtocol
 import FlowForgeStore
 import Foundation
 import Logging
+import Synchronization
 import Testing
 
 @testable import FlowForgeOrchestration
@@ -123,5 +124,83 @@ import Testing
         let runs = try await it.runs().count
         try await it.clock.fireDue()
         #expect(try await it.runs().count == runs)
+    }
+
+    // MARK: Clocks that are wrong
+
+    /// What a pruner that keeps logs for 30 days leaves of a run of the day before, after the clocks went on.
+    private final class Clocks: Sendable {
+        let plane: ControlPlane
+        let steady = Mutex(0.0)
+        init(_ plane: ControlPlane) { self.plane = plane }
+
+        func pass(_ seconds: Double) {
+            plane.time.advance(seconds)
+            steady.withLock { $0 += seconds }
+        }
+        func pruner() -> Pruner {
+            var settings = RetentionSettings()
+            settings.logs = .seconds(30 * 86_400)
+            return Pruner(
+                store: plane.store, settings: settings, steady: { [self] in steady.withLock { $0 } },
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        }
+    }
+
+    @Test func `a clock that leaps ahead makes nothing old for a day`() async throws {
+        let plane = try await ControlPlane([task("one", output: nil)])
+        let run = try await finished(plane, try await plane.agent())
+        let clocks = Clocks(plane)
+        clocks.pass(2 * day)
+        let pruner = clocks.pruner()
+        try await pruner.sweepIfTrusted()
+        plane.time.advance(31 * day)
+        for _ in 0..<23 {
+            try await pruner.sweepIfTrusted()
+            #expect(try await logLines(plane, run) == 10)
+            clocks.pass(3600)
+        }
+        // Mended in time, or true after all.
+        plane.time.advance(-31 * day)
+        clocks.pass(2 * 3600)
+        try await pruner.sweepIfTrusted()
+        #expect(try await logLines(plane, run) == 10)
+        plane.time.advance(31 * day)
+        try await pruner.sweepIfTrusted()
+        clocks.pass(day)
+        try await pruner.sweepIfTrusted()
+        #expect(try await logLines(plane, run) == 0)
+    }
+
+    @Test func `a clock that is wrong at the start makes nothing old for a day, however often it is started`() async throws {
+        let plane = try await ControlPlane([task("one", output: nil)])
+        let run = try await finished(plane, try await plane.agent())
+        let clocks = Clocks(plane)
+        clocks.pass(31 * day)
+        for _ in 0..<3 {
+            let pruner = clocks.pruner()
+            try await pruner.sweepIfTrusted()
+            clocks.pass(7 * 3600)
+            try await pruner.sweepIfTrusted()
+            #expect(try await logLines(plane, run) == 10)
+            // The trail goes on under the wrong clock.
+            _ = try await plane.start()
+        }
+        let pruner = clocks.pruner()
+        try await pruner.sweepIfTrusted()
+        clocks.pass(day)
+        try await pruner.sweepIfTrusted()
+        #expect(try await logLines(plane, run) == 0)
+    }
+
+    @Test func `a control plane that was seen at work in the days before removes what is old at once`() async throws {
+        let plane = try await ControlPlane([task("one", output: nil)])
+        let run = try await finished(plane, try await plane.agent())
+        let clocks = Clocks(plane)
+        clocks.pass(29 * day)
+        _ = try await plane.start()
+        clocks.pass(2 * day)
+        try await clocks.pruner().sweepIfTrusted()
+        #expect(try await logLines(plane, run) == 0)
     }
 }

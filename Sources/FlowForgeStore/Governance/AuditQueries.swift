@@ -1,6 +1,6 @@
 public import FlowForgeDomain
 public import FlowForgeProtocol
-internal import Foundation
+public import Foundation
 internal import GRDB
 
 /// Whether what was tried was done.
@@ -22,6 +22,12 @@ public struct AuditQueries {
         try session.change(
             "INSERT INTO audit_entry (at, actor, action, subject, outcome, detail) VALUES (?, ?, ?, ?, ?, ?)",
             [session.now.milliseconds, actor.description, action, subject, outcome.rawValue, try jsonText(detail)])
+    }
+
+    /// When the newest entry was written of those that are not younger than `time`. Reads the younger ones: for times
+    /// of some days ago.
+    public func lastEntry(before time: Date) throws -> Date? {
+        try session.row("SELECT at FROM audit_entry WHERE at <= ? ORDER BY number DESC LIMIT 1", [time.milliseconds])?.date("at")
     }
 
     /// Entries numbered above `after`, oldest first.
