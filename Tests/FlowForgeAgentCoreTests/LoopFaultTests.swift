@@ -6,7 +6,7 @@ import Testing
 @testable import FlowForgeAgentCore
 
 /// The loop on its bad days: full disks, what the last life left, a line on which some polls fail.
-@Suite struct LoopFaultTests {
+@Suite(.timeLimit(.minutes(1))) struct LoopFaultTests {
     private typealias Stage = LoopTests.Stage
 
     @Test func `a full disk fails the task clearly and the agent goes on`() async throws {

@@ -6,7 +6,7 @@ import Testing
 @testable import FlowForgeAgentCore
 
 /// What the loop and the sender do together about reports that are not taken.
-@Suite struct LoopReportTests {
+@Suite(.timeLimit(.minutes(1))) struct LoopReportTests {
     private typealias Stage = LoopTests.Stage
 
     @Test func `reports survive a control plane that is away, in order and once`() async throws {
