@@ -16,8 +16,9 @@ test: tools check ## set up, then everything that CI checks
 faults: tools build ## the fault suites for longer, and how many faults of each kind were injected and survived
 	@.ci/faults
 
-check: lint build ## format lint, strict build, all tests (needs `make tools` once)
-	@.ci/tests
+check: lint build ## format lint, strict build, all tests, 2000 simulated schedules (needs `make tools` once)
+	@.ci/tests --skip SimulationTests
+	@.ci/simulation
 
 lint: ## swift-format, without changing anything
 	@swift format lint --strict --recursive --parallel --configuration .swift-format $(formatted)
