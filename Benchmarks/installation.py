@@ -156,7 +156,7 @@ class Installation:
         for name, text in {"flowforge.yaml": manifest, **files}.items():
             path = bundle / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
             if name.startswith("bin/"):
                 path.chmod(0o755)
         self.cli("env", "create", environment, "--pool", "bench")
