@@ -11,20 +11,23 @@ public struct RunOrigin: Hashable, Sendable {
     public var rerunOf: ID<Run>?
     /// Instead of the flow's own.
     public var priority: Int?
-    /// Limits that each of its tasks takes from, beside those of the task: units by key.
-    public var limits: [LimitKey: Int]
+    /// Which it belongs to: as its run, as one that followed from one, or as one of these again.
+    public var backfill: ID<Backfill>?
 
     public init(
         _ cause: RunCause, trigger: String? = nil, scheduledFor: Date? = nil, rerunOf: ID<Run>? = nil,
-        priority: Int? = nil, limits: [LimitKey: Int] = [:]
+        priority: Int? = nil, backfill: ID<Backfill>? = nil
     ) {
         self.cause = cause
         self.trigger = trigger
         self.scheduledFor = scheduledFor
         self.rerunOf = rerunOf
         self.priority = priority
-        self.limits = limits
+        self.backfill = backfill
     }
+
+    /// Limits that each of its tasks takes from, beside those of the task: units by key.
+    public var limits: [LimitKey: Int] { backfill.map { [.backfill($0.description): 1] } ?? [:] }
 }
 
 /// What concurrency is limited by: `pool:<name>` (attempts of a pool), `resource:<name>` (what tasks

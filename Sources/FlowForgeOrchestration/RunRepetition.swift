@@ -41,11 +41,12 @@ struct RunRepetition {
             id: .make(at: session.now), environment: earlier.environment, pool: earlier.pool, release: earlier.release,
             bundle: earlier.bundle, flow: earlier.flow, parameters: earlier.parameters, variables: earlier.variables,
             idempotencyKey: nil,
-            origin: RunOrigin(.rerun, scheduledFor: earlier.origin.scheduledFor, rerunOf: earlier.id),
+            origin: RunOrigin(
+                .rerun, scheduledFor: earlier.origin.scheduledFor, rerunOf: earlier.id, backfill: earlier.origin.backfill),
             priority: priority, maxRuns: flow.concurrency, timeoutSeconds: flow.timeoutSeconds,
             createdBy: actor.description,
             createdAt: Date(timeIntervalSince1970: (session.now.timeIntervalSince1970 * 1000).rounded() / 1000))
-        let tasks = NewTask.all(of: flow, in: graph, limits: [:]).compactMap { task -> NewTask? in
+        let tasks = NewTask.all(of: flow, in: graph, limits: run.origin.limits).compactMap { task -> NewTask? in
             guard !chosen.contains(task.name) else { return task }
             guard let attempt = done[task.name] else { return nil }
             var kept = task

@@ -9,6 +9,7 @@ extension RunRow {
     mutating func store(with tasks: [NewTask], by actor: Actor, in session: Session, wakeUps: WakeUps) throws {
         if maxRuns == nil { admittedAt = session.now }
         openTasks = tasks.count { $0.reuses == nil }
+        if let backfill = origin.backfill { try Self.bound(backfill, in: session) }
         try session.runs.insert(self)
         try session.tasks.insert(tasks, of: self)
         var detail: [String: JSONValue] = [
@@ -28,6 +29,15 @@ extension RunRow {
             try stager.admit(flowReference)
         }
         try stager.wakes.send(through: wakeUps, in: session)
+    }
+
+    /// What is made after a backfill's end, as when its runs are repeated, is bounded as they were. The limit
+    /// of one that goes on is left to whoever has changed it.
+    private static func bound(_ id: ID<Backfill>, in session: Session) throws {
+        let key = LimitKey.backfill(id.description)
+        guard let backfill = try session.backfills.find(id), backfill.state != .running, try session.limits.find(key) == nil
+        else { return }
+        try session.limits.set(key, slots: backfill.maxSlots, by: Actor.system("backfill").description)
     }
 }
 

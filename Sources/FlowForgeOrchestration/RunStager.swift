@@ -113,7 +113,7 @@ struct RunStager {
         var events = TriggerEvents(session: session)
         try events.ended(run, as: final)
         if events.noted { wakes.triggers = true }
-        if run.origin.cause == .backfill { wakes.backfills = true }
+        if run.origin.backfill != nil { wakes.backfills = true }
         try admit(run.flowReference)
     }
 

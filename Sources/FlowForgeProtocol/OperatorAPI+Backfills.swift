@@ -9,7 +9,7 @@ public enum BackfillState: String, WireEnum {
 extension OperatorAPI {
     /// `POST /backfills`: one run for each tick in `[from, until)`, of a schedule's trigger or of an
     /// interval. With the same `idempotencyKey` in one environment the first backfill is returned again.
-    public struct StartBackfill: Codable, Sendable {
+    public struct StartBackfill: Codable, Sendable, Hashable {
         public var environment: String
         /// Needed when more than one bundle of the environment has the flow.
         public var bundle: String?
@@ -19,6 +19,7 @@ extension OperatorAPI {
         /// Ticks every so many seconds from `from` on, instead of a trigger's.
         public var everySeconds: Int?
         public var from: Date
+        /// Not later than now.
         public var until: Date
         /// In place of the trigger's, for each run.
         public var parameters: [String: JSONValue]?
@@ -26,7 +27,7 @@ extension OperatorAPI {
         public var maxRuns: Int?
         /// Tasks of it that agents of the pool work on at once, at most; 1 to 1000, 1 unless given.
         public var maxSlots: Int?
-        /// Also ticks that have succeeded before.
+        /// Also ticks that have succeeded before, or have a run that goes on.
         public var again: Bool?
         public var idempotencyKey: String?
 

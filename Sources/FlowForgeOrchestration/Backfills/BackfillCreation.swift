@@ -26,7 +26,7 @@ struct BackfillCreation {
         if let key = request.idempotencyKey,
             let known = try session.backfills.find(environment: environment.name, idempotencyKey: key)
         {
-            guard known.flow == request.flow, known.from == request.from, known.until == request.until else {
+            guard isSame(known) else {
                 throw APIError(
                     .conflict, "idempotencyKey was used for another backfill, \(known.id)", hint: "use a new key for each",
                     metadata: ["backfill": known.id.description])
@@ -37,13 +37,14 @@ struct BackfillCreation {
         let (trigger, schedule) = try ticks(of: manifest)
         let parameters = request.parameters ?? trigger?.parameters ?? [:]
         try check(parameters, manifest)
-        let row = BackfillRow(
+        var row = BackfillRow(
             id: .make(at: session.now), environment: environment.name, bundle: bundle, flow: request.flow,
             trigger: trigger?.name, schedule: schedule, parameters: parameters, from: request.from, until: request.until,
             maxRuns: try number("maxRuns", request.maxRuns, 1...100, 4),
             maxSlots: try number("maxSlots", request.maxSlots, 1...1000, 1), again: request.again ?? false,
             total: try count(schedule), idempotencyKey: request.idempotencyKey, createdBy: actor.description,
             createdAt: session.now)
+        row.request = withoutKey
         try session.backfills.insert(row)
         try session.limits.set(.backfill(row.id.description), slots: row.maxSlots, by: actor.description)
         try session.audit.append(
@@ -54,6 +55,19 @@ struct BackfillCreation {
                 "ticks": .integer(Int64(row.total)), "again": .bool(row.again),
             ])
         return (row, true)
+    }
+
+    private var withoutKey: OperatorAPI.StartBackfill {
+        var request = request
+        request.idempotencyKey = nil
+        return request
+    }
+
+    private func isSame(_ known: BackfillRow) -> Bool {
+        if let then = known.request { return then == withoutKey }
+        return known.flow == request.flow && known.from == request.from && known.until == request.until
+            && (request.bundle ?? known.bundle) == known.bundle && (request.trigger ?? known.trigger) == known.trigger
+            && (request.parameters ?? known.parameters) == known.parameters
     }
 
     private func bundle(in environment: EnvironmentRow) throws -> (String, Manifest) {
@@ -85,6 +99,12 @@ struct BackfillCreation {
         guard request.from < request.until else {
             throw APIError(
                 .invalidRequest, "until is not after from", hint: "the range is from 'from' on, up to but without 'until'")
+        }
+        guard request.until <= session.now else {
+            throw APIError(
+                .invalidRequest, "until: \(WireCoding.text(request.until)) is later than now, \(WireCoding.text(session.now))",
+                hint: "a backfill is of the past; what is to come is fired by the flow's triggers",
+                metadata: ["field": "until"])
         }
         if let seconds = request.everySeconds {
             guard request.trigger == nil else {
@@ -121,7 +141,7 @@ struct BackfillCreation {
 
     private func made(_ make: () throws(ScheduleFault) -> Schedule) throws -> Schedule {
         do throws(ScheduleFault) { return try make() } catch {
-            throw APIError(.invalidRequest, error.description, hint: error.hint ?? "see docs/triggers.md")
+            throw APIError(.invalidRequest, error.message, hint: error.hint ?? "see docs/triggers.md")
         }
     }
 

@@ -7,12 +7,10 @@ internal import Foundation
 public struct Backfills: Sendable {
     private let store: Store
     private let wakeUps: WakeUps
-    private let starter: RunStarter
 
-    public init(store: Store, wakeUps: WakeUps, starter: RunStarter) {
+    public init(store: Store, wakeUps: WakeUps) {
         self.store = store
         self.wakeUps = wakeUps
-        self.starter = starter
     }
 
     /// Runs are made by ``BackfillFeeder``, a few at a time; the first soon after this returns.
@@ -71,18 +69,16 @@ public struct Backfills: Sendable {
 
     /// Starts no more runs, and cancels those that have not ended. One that is over stays as it is.
     public func cancel(_ id: ID<Backfill>, by actor: Actor) async throws -> OperatorAPI.BackfillView {
-        let open = try await store.write { session -> [ID<Run>] in
+        try await store.write { session in
             let row = try session.backfills.required(id)
             if row.state == .running {
                 try session.backfills.finish(id, as: .cancelled)
                 try session.audit.append(actor: actor, action: "backfill.cancel", subject: id.description)
                 session.whenCommitted { [wakeUps] in wakeUps.wakeBackfills() }
             }
-            return row.state == .completed ? [] : try session.backfills.openRuns(id)
         }
-        // Each by itself: whoever repeats the cancellation cancels those that are left.
-        for run in open { _ = try await starter.cancel(run, by: actor) }
-        try await store.write { _ = try $0.limits.remove(.backfill(id.description)) }
+        // Where this ends early, the feeder goes on.
+        while try await store.write({ try BackfillEnd(session: $0, wakeUps: wakeUps).tidy(id, by: actor) }) {}
         return try await show(id)
     }
 

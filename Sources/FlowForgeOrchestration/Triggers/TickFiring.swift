@@ -17,9 +17,10 @@ struct TickFiring {
 
     /// Makes the run of a tick, or says why there is none.
     func start(
-        _ trigger: TriggerRow, scheduledFor: Date? = nil, parameters: [String: JSONValue] = [:], by actor: Actor? = nil
+        _ trigger: TriggerRow, scheduledFor: Date? = nil, backfill: ID<Backfill>? = nil, parameters: [String: JSONValue] = [:],
+        by actor: Actor? = nil
     ) throws -> Result {
-        if trigger.specification.overlap == .skip, let run = try session.triggers.openRun(of: trigger) {
+        if trigger.specification.overlap == .skip, let run = try session.triggers.openRun(of: trigger, backfill: backfill) {
             return .refused("overlap: \(run) has not ended")
         }
         let request = OperatorAPI.StartRun(
@@ -29,7 +30,8 @@ struct TickFiring {
         do {
             let creation = RunCreation(
                 request: request, actor: actor ?? .system("trigger"),
-                origin: RunOrigin(actor == nil ? cause : .manual, trigger: trigger.name, scheduledFor: scheduledFor),
+                origin: RunOrigin(
+                    actor == nil ? cause : .manual, trigger: trigger.name, scheduledFor: scheduledFor, backfill: backfill),
                 session: session)
             let (run, _) = try creation.run(wakeUps: wakeUps)
             return .started(run.id)
@@ -48,12 +50,14 @@ struct TickFiring {
         guard let trigger = try session.triggers.find(tick.trigger) else {
             throw StoreError.corrupt("tick \(number) has no trigger")
         }
-        guard trigger.runs else {
-            try session.ticks.decide(
-                number, .skipped, reason: trigger.isLive ? "paused" : "no longer declared", run: nil)
+        if tick.backfill != nil { session.whenCommitted { [wakeUps] in wakeUps.wakeBackfills() } }
+        if let reason = try obstacle(to: tick, of: trigger) {
+            try session.ticks.decide(number, .skipped, reason: reason, run: nil)
             return nil
         }
-        switch try start(trigger, parameters: tick.parameters) {
+        switch try start(
+            trigger, scheduledFor: tick.scheduledFor, backfill: tick.backfill, parameters: tick.parameters)
+        {
         case .started(let run):
             try session.ticks.decide(number, .fired, reason: nil, run: run)
             return run
@@ -61,5 +65,13 @@ struct TickFiring {
             try session.ticks.decide(number, .skipped, reason: reason, run: nil)
             return nil
         }
+    }
+
+    /// Why nothing follows from it any more.
+    private func obstacle(to tick: TickRow, of trigger: TriggerRow) throws -> String? {
+        guard trigger.isLive else { return "no longer declared" }
+        guard trigger.pausedAt == nil else { return "paused" }
+        guard let backfill = tick.backfill, try session.backfills.find(backfill)?.state == .cancelled else { return nil }
+        return "\(backfill) was cancelled"
     }
 }

@@ -23,6 +23,7 @@ struct TriggerEvents {
             var tick = NewTick(trigger: trigger.id, key: "\(run.id) \(state.rawValue)", outcome: .waiting)
             tick.dueAt = session.now + upstream.delaySeconds
             tick.cause = ["run": .string(run.id.description), "state": .string(state.rawValue)]
+            tick.follow(run.origin)
             try note(tick, of: trigger)
         }
     }
@@ -30,7 +31,9 @@ struct TriggerEvents {
     /// A snapshot of `asset` was accepted. While a tick waits, or the run that the last tick started has
     /// not been begun with, the update is taken together with it: that run will read it.
     mutating func published(_ asset: AssetName, _ snapshot: SnapshotReference, environment: String, run: ID<Run>) throws {
-        for trigger in try session.triggers.waiting(forAsset: asset, environment: environment) {
+        let triggers = try session.triggers.waiting(forAsset: asset, environment: environment)
+        guard !triggers.isEmpty, let origin = try session.runs.find(run)?.origin else { return }
+        for trigger in triggers {
             guard let update = trigger.specification.asset else { continue }
             let cause: JSONValue = [
                 "asset": .string(asset.description), "snapshot": .string(snapshot.id.description),
@@ -38,6 +41,7 @@ struct TriggerEvents {
             ]
             var tick = NewTick(trigger: trigger.id, key: "\(asset) v\(snapshot.version)", outcome: .waiting)
             tick.cause = cause
+            tick.follow(origin)
             try noteOrJoin(tick, of: trigger, after: update.debounceSeconds)
         }
     }
@@ -46,10 +50,10 @@ struct TriggerEvents {
     /// nobody has begun with it; else notes it, to be fired after `delay` seconds.
     mutating func noteOrJoin(_ tick: NewTick, of trigger: TriggerRow, after delay: Double) throws {
         var tick = tick
-        if trigger.pausedAt == nil, let waiting = try session.ticks.waiting(trigger.id) {
+        if trigger.pausedAt == nil, let waiting = try session.ticks.waiting(like: tick) {
             return try session.ticks.join(waiting.number, count: tick.count, cause: tick.cause)
         }
-        if let last = try session.ticks.lastRun(of: trigger.id), try session.triggers.isUntouched(last) {
+        if let last = try session.ticks.lastRun(of: trigger.id), try canJoin(last, tick, of: trigger) {
             tick.outcome = .skipped
             tick.reason = "joined: \(last) has not been begun with and will read it"
             tick.run = last
@@ -57,6 +61,14 @@ struct TriggerEvents {
             tick.dueAt = session.now + delay
         }
         try note(tick, of: trigger)
+    }
+
+    /// Whether the run will see what the tick is about, and would have been made as it is by the tick.
+    private func canJoin(_ run: ID<Run>, _ tick: NewTick, of trigger: TriggerRow) throws -> Bool {
+        guard try session.triggers.isUntouched(run), let row = try session.runs.find(run),
+            row.origin.backfill == tick.backfill, row.origin.scheduledFor == tick.scheduledFor
+        else { return false }
+        return try session.releases.current(environment: trigger.environment).contains { $0.id == row.release }
     }
 
     /// Records the tick, as skipped if the trigger is paused; says whether it is new.
@@ -77,6 +89,15 @@ struct TriggerEvents {
     func wake(_ wakeUps: WakeUps) {
         guard noted else { return }
         session.whenCommitted { wakeUps.wakeTriggers() }
+    }
+}
+
+extension NewTick {
+    /// What follows from a backfill's run is of the backfill, too, and for the same time.
+    fileprivate mutating func follow(_ origin: RunOrigin) {
+        guard let backfill = origin.backfill else { return }
+        self.backfill = backfill
+        scheduledFor = origin.scheduledFor
     }
 }
 

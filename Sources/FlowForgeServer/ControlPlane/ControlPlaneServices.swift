@@ -72,7 +72,7 @@ final class ControlPlaneServices: Sendable {
         limits = Limits(store: store, wakeUps: wakeUps)
         triggers = Triggers(store: store, wakeUps: wakeUps)
         webhooks = Webhooks(store: store, wakeUps: wakeUps, keys: webhookKeys, refusals: refusals)
-        backfills = Backfills(store: store, wakeUps: wakeUps, starter: runs)
+        backfills = Backfills(store: store, wakeUps: wakeUps)
         dispatcher = Dispatcher(store: store, wakeUps: wakeUps, settings: orchestration, logger: logger)
         reports = ReportIntake(
             store: store, observers: [CompletionRecorder(), AssetUpdates(wakeUps: wakeUps)], wakeUps: wakeUps,

@@ -17,15 +17,16 @@ public struct RunQueries {
             """
             INSERT INTO run (id, environment, pool, release, bundle, bundle_version, bundle_digest, flow, state,
                 parameters, variables, idempotency_key, created_by, created_at, priority, cause, trigger_name,
-                scheduled_for, rerun_of, max_runs, timeout, admitted_at, open_tasks)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                scheduled_for, rerun_of, backfill, max_runs, timeout, admitted_at, open_tasks)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 run.id.description, run.environment, run.pool, run.release.description, run.bundle.name,
                 run.bundle.version, run.bundle.digest, run.flow, run.state.rawValue, try jsonText(run.parameters),
                 try jsonText(run.variables), run.idempotencyKey, run.createdBy, run.createdAt.milliseconds,
                 run.priority, run.origin.cause.rawValue, run.origin.trigger,
-                run.origin.scheduledFor?.milliseconds, run.origin.rerunOf?.description, run.maxRuns,
+                run.origin.scheduledFor?.milliseconds, run.origin.rerunOf?.description,
+                run.origin.backfill?.description, run.maxRuns,
                 run.timeoutSeconds.map { Int64(($0 * 1000).rounded()) }, run.admittedAt?.milliseconds, run.openTasks,
             ])
     }

@@ -67,7 +67,7 @@ public struct RunRow: Sendable {
 extension RunRow: StoredRow {
     static let columns = """
         id, environment, pool, release, bundle, bundle_version, bundle_digest, flow, parameters, variables, idempotency_key,
-        cause, trigger_name, scheduled_for, rerun_of, priority, max_runs, timeout, created_by, created_at, state, admitted_at,
+        cause, trigger_name, scheduled_for, rerun_of, backfill, priority, max_runs, timeout, created_by, created_at, state, admitted_at,
         end_reason, open_tasks, started_at, finished_at, version
         """
 
@@ -77,7 +77,8 @@ extension RunRow: StoredRow {
             bundle: BundleReference(name: try row.next(), version: try row.next(), digest: try row.next()),
             flow: try row.next(), parameters: try row.json(), variables: try row.json(), idempotencyKey: try row.next(),
             origin: RunOrigin(
-                try row.word(), trigger: try row.next(), scheduledFor: try row.optionalDate(), rerunOf: try row.optionalID()),
+                try row.word(), trigger: try row.next(), scheduledFor: try row.optionalDate(), rerunOf: try row.optionalID(),
+                backfill: try row.optionalID()),
             priority: try row.next(), maxRuns: try row.next(),
             timeoutSeconds: try row.next(Int64?.self).map { Double($0) / 1000 }, createdBy: try row.next(),
             createdAt: try row.date())

@@ -29,6 +29,8 @@ public struct BackfillRow: Sendable {
     public var createdBy: String
     public var createdAt: Date
     public var finishedAt: Date?
+    /// As it was asked for, without the key; absent in those that are older than this was kept.
+    public var request: OperatorAPI.StartBackfill?
 
     public init(
         id: ID<Backfill>, environment: String, bundle: String, flow: String, trigger: String?, schedule: Schedule,
@@ -100,14 +102,14 @@ public struct BackfillQueries {
         try session.change(
             """
             INSERT INTO backfill (id, environment, bundle, flow, trigger_name, schedule, parameters, from_at, until_at,
-                max_runs, max_slots, again, state, position, total, idempotency_key, created_by, created_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?)
+                max_runs, max_slots, again, state, position, total, idempotency_key, created_by, created_at, request)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?)
             """,
             [
                 row.id.description, row.environment, row.bundle, row.flow, row.trigger, try jsonText(row.schedule),
                 try jsonText(row.parameters), row.from.milliseconds, row.until.milliseconds, row.maxRuns, row.maxSlots,
                 row.again, row.position.milliseconds, row.total, row.idempotencyKey, row.createdBy,
-                row.createdAt.milliseconds,
+                row.createdAt.milliseconds, try row.request.map(jsonText),
             ])
     }
 
@@ -148,13 +150,32 @@ public struct BackfillQueries {
         return progress
     }
 
-    /// Its runs that have not ended.
-    public func openRuns(_ id: ID<Backfill>) throws -> [ID<Run>] {
+    /// How many runs that belong to it, those that followed from its own included, have not ended.
+    public func openRuns(_ id: ID<Backfill>) throws -> Int {
+        try session.row(Self.openSQL, [id.description])?["runs"] ?? 0
+    }
+
+    static let openSQL = """
+        SELECT count(*) AS runs FROM run WHERE backfill = ? AND backfill IS NOT NULL AND finished_at IS NULL
+        """
+
+    /// Those of them that were made by `time` and that nobody has asked to end, oldest first.
+    public func runsToCancel(_ id: ID<Backfill>, madeBy time: Date, limit: Int) throws -> [RunRow] {
         try session.rows(
             """
-            SELECT run.id AS id FROM backfill_tick t JOIN run ON run.id = t.run
-            WHERE t.backfill = ? AND run.finished_at IS NULL ORDER BY t.scheduled_for
-            """, [id.description]
+            SELECT * FROM run WHERE backfill = ? AND backfill IS NOT NULL AND finished_at IS NULL
+                AND state <> 'cancelling' AND created_at <= ? ORDER BY id LIMIT ?
+            """, [id.description, time.milliseconds, limit]
+        ).map(RunRow.init)
+    }
+
+    /// Backfills that are over and whose limit is still there: runs of them may go on.
+    public func trailing() throws -> [ID<Backfill>] {
+        try session.rows(
+            """
+            SELECT b.id AS id FROM concurrency_limit l JOIN backfill b ON b.id = substr(l.key, 10)
+            WHERE l.key >= 'backfill:' AND l.key < 'backfill;' AND b.state <> 'running' ORDER BY b.id
+            """
         ).map { try $0.id("id") }
     }
 
@@ -177,6 +198,16 @@ public struct BackfillQueries {
     public func succeeded(_ flow: FlowReference, at tick: Date) throws -> ID<Run>? {
         try session.row(Self.succeededSQL, [flow.environment, flow.bundle, flow.flow, tick.milliseconds])?.id("id")
     }
+
+    /// A run of the flow for this time that goes on: of the trigger, or one that somebody repeats.
+    public func open(_ flow: FlowReference, trigger: String?, at tick: Date) throws -> ID<Run>? {
+        try session.row(Self.openAtSQL, [flow.environment, flow.bundle, flow.flow, tick.milliseconds, trigger])?.id("id")
+    }
+
+    static let openAtSQL = """
+        SELECT id FROM run INDEXED BY run_by_schedule WHERE environment = ? AND bundle = ? AND flow = ? AND scheduled_for = ?
+            AND scheduled_for IS NOT NULL AND finished_at IS NULL AND (trigger_name IS NULL OR trigger_name = ?) LIMIT 1
+        """
 
     static let succeededSQL = """
         SELECT id FROM run WHERE environment = ? AND bundle = ? AND flow = ? AND scheduled_for = ?
@@ -203,6 +234,7 @@ extension BackfillRow {
         state = try row.word("state")
         position = Date(milliseconds: row["position"])
         finishedAt = row.date("finished_at")
+        request = try row.optionalJSON(OperatorAPI.StartBackfill.self, "request")
     }
 
     public var flowReference: FlowReference {

@@ -18,6 +18,8 @@ public struct TickRow: Sendable {
     public var cause: JSONValue?
     /// What a webhook's delivery sets.
     public var parameters: [String: JSONValue]
+    /// The backfill whose run brought it about; what it starts belongs to that, too.
+    public var backfill: ID<Backfill>?
 }
 
 /// A tick that is to be recorded.
@@ -33,6 +35,7 @@ public struct NewTick: Sendable {
     public var dueAt: Date?
     public var cause: JSONValue?
     public var parameters: [String: JSONValue] = [:]
+    public var backfill: ID<Backfill>?
 
     public init(trigger: ID<Trigger>, key: String, outcome: TickOutcome) {
         self.trigger = trigger
@@ -54,14 +57,14 @@ public struct TickQueries {
         try session.change(
             """
             INSERT INTO tick (trigger, key, outcome, reason, run, scheduled_for, until, count, due_at, recorded_at,
-                cause, parameters)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (trigger, key) DO NOTHING
+                cause, parameters, backfill)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (trigger, key) DO NOTHING
             """,
             [
                 tick.trigger.description, tick.key, tick.outcome.rawValue, tick.reason, tick.run?.description,
                 tick.scheduledFor?.milliseconds, tick.until?.milliseconds, tick.count, tick.dueAt?.milliseconds,
                 session.now.milliseconds, try tick.cause.map(jsonText),
-                tick.parameters.isEmpty ? nil : try jsonText(tick.parameters),
+                tick.parameters.isEmpty ? nil : try jsonText(tick.parameters), tick.backfill?.description,
             ]) > 0
     }
 
@@ -80,12 +83,25 @@ public struct TickQueries {
 
     static let listSQL = "SELECT * FROM tick WHERE trigger = ? AND number < ? ORDER BY number DESC LIMIT ?"
 
-    /// The trigger's waiting tick; with several, the oldest.
-    public func waiting(_ trigger: ID<Trigger>) throws -> TickRow? {
+    /// The waiting tick that `tick` can be taken together with: of the same trigger and, of backfills, of the
+    /// same one for the same time. With several, the oldest.
+    public func waiting(like tick: NewTick) throws -> TickRow? {
         try session.row(
-            "SELECT * FROM tick WHERE trigger = ? AND outcome = 'waiting' ORDER BY number LIMIT 1", [trigger.description]
+            """
+            SELECT * FROM tick WHERE trigger = ? AND outcome = 'waiting' AND backfill IS ? AND scheduled_for IS ?
+            ORDER BY number LIMIT 1
+            """, [tick.trigger.description, tick.backfill?.description, tick.scheduledFor?.milliseconds]
         ).map(TickRow.init)
     }
+
+    /// Whether a tick that a backfill's run brought about is still to be fired.
+    public func isWaiting(for backfill: ID<Backfill>) throws -> Bool {
+        try session.row(Self.waitingForBackfillSQL, [backfill.description]) != nil
+    }
+
+    static let waitingForBackfillSQL = """
+        SELECT number FROM tick WHERE backfill = ? AND backfill IS NOT NULL AND outcome = 'waiting' LIMIT 1
+        """
 
     /// `count` more updates belong to a waiting tick.
     public func join(_ number: Int64, count: Int64, cause: JSONValue?) throws {
@@ -173,6 +189,7 @@ extension TickRow {
             reason: row["reason"], run: try row.optionalID("run"), scheduledFor: row.date("scheduled_for"),
             until: row.date("until"), count: row["count"], dueAt: row.date("due_at"),
             recordedAt: Date(milliseconds: row["recorded_at"]), cause: try row.optionalJSON(JSONValue.self, "cause"),
-            parameters: try row.optionalJSON([String: JSONValue].self, "parameters") ?? [:])
+            parameters: try row.optionalJSON([String: JSONValue].self, "parameters") ?? [:],
+            backfill: try row.optionalID("backfill"))
     }
 }

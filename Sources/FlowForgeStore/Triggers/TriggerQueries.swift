@@ -135,13 +135,15 @@ public struct TriggerQueries {
 
     static let watchingSQL = "SELECT * FROM trigger WHERE pool = ? AND is_live = 1 AND kind = 'file'"
 
-    /// A run of the flow that has not ended.
-    public func openRun(of trigger: TriggerRow) throws -> ID<Run>? {
-        try session.row(Self.openRunSQL, [trigger.environment, trigger.bundle, trigger.flow])?.id("id")
+    /// A run of the flow that has not ended: of live work, or of one backfill. They do not hold up each other.
+    public func openRun(of trigger: TriggerRow, backfill: ID<Backfill>? = nil) throws -> ID<Run>? {
+        try session.row(
+            Self.openRunSQL, [trigger.environment, trigger.bundle, trigger.flow, backfill?.description])?.id("id")
     }
 
     static let openRunSQL = """
-        SELECT id FROM run WHERE environment = ? AND bundle = ? AND flow = ? AND finished_at IS NULL LIMIT 1
+        SELECT id FROM run INDEXED BY run_open_by_flow
+        WHERE environment = ? AND bundle = ? AND flow = ? AND finished_at IS NULL AND backfill IS ? LIMIT 1
         """
 
     /// Whether nobody has begun to work on the run: what it will read is not decided yet.

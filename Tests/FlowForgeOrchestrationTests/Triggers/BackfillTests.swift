@@ -10,53 +10,8 @@ import Testing
 
 /// Backfills on a real store: each tick of the range has its turn once, a few at a time.
 @Suite(.timeLimit(.minutes(1))) struct BackfillTests {
-    private struct Bench {
-        let it: TriggerPlane
-        let backfills: Backfills
-        let feeder: BackfillFeeder
-
-        init(fault: (@Sendable (Store.FaultPoint) throws -> Void)? = nil) async throws {
-            it = try await TriggerPlane(fault: fault)
-            let plane = it.plane
-            backfills = Backfills(store: plane.store, wakeUps: plane.wakeUps, starter: plane.starter)
-            feeder = BackfillFeeder(
-                store: plane.store, wakeUps: plane.wakeUps, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-            try await it.deploy(["a": [TriggerSpec(name: "daily", schedule: try cron("0 6 * * *"))]])
-        }
-
-        static let from = Date(timeIntervalSince1970: 1_799_971_200)  // 2027-01-15
-        func day(_ number: Int) -> Date { Self.from.addingTimeInterval(Double(number - 15) * 86_400) }
-
-        func request(
-            _ from: Int = 5, _ until: Int = 15, maxRuns: Int? = nil, maxSlots: Int? = nil, again: Bool? = nil, key: String? = nil,
-            trigger: String? = nil, every: Int? = nil
-        ) -> OperatorAPI.StartBackfill {
-            .init(
-                environment: "dev", flow: "a", trigger: trigger, everySeconds: every, from: day(from), until: day(until),
-                maxRuns: maxRuns, maxSlots: maxSlots, again: again, idempotencyKey: key)
-        }
-
-        func start(_ request: OperatorAPI.StartBackfill) async throws -> OperatorAPI.BackfillView {
-            let view = try await backfills.start(request, by: .principal("ada")).backfill
-            try await feeder.feed()
-            return try await backfills.show(view.id)
-        }
-
-        /// Works off runs until there are none.
-        func workOff(_ id: ID<Backfill>) async throws -> OperatorAPI.BackfillView {
-            let agent = try await it.plane.agent()
-            while true {
-                let answer = try await agent.poll()
-                guard let work = answer.assignments.first else { break }
-                try await agent.succeed(work, output: "bronze.a")
-                try await feeder.feed()
-            }
-            return try await backfills.show(id)
-        }
-    }
-
     @Test func `each tick of the range gets a run, a few at a time, oldest first`() async throws {
-        let bench = try await Bench()
+        let bench = try await BackfillBench()
         let started = try await bench.start(bench.request(maxRuns: 3))
         #expect(started.total == 10 && started.open == 3 && started.state == .running && started.trigger == "daily")
         let runs = try await bench.it.runs()
@@ -75,7 +30,7 @@ import Testing
     }
 
     @Test func `no more of its tasks are handed out than it may have, and live work goes on`() async throws {
-        let bench = try await Bench()
+        let bench = try await BackfillBench()
         _ = try await bench.start(bench.request(maxRuns: 5, maxSlots: 1))
         let agent = try await bench.it.plane.agent()
         let first = try await agent.poll(free: 4)
@@ -100,7 +55,7 @@ import Testing
     }
 
     @Test func `what has succeeded before is left out, unless again`() async throws {
-        let bench = try await Bench()
+        let bench = try await BackfillBench()
         let first = try await bench.start(bench.request(5, 8))
         #expect(try await bench.workOff(first.id).succeeded == 3)
         let second = try await bench.start(bench.request(5, 10))
@@ -113,7 +68,7 @@ import Testing
     @Test(arguments: Store.FaultPoint.allCases)
     func `whatever fails between two steps, each tick has one run`(point: Store.FaultPoint) async throws {
         let trap = Trap()
-        let bench = try await Bench(fault: { try trap.check($0) })
+        let bench = try await BackfillBench(fault: { try trap.check($0) })
         let started = try await bench.start(bench.request(maxRuns: 2))
         let agent = try await bench.it.plane.agent()
         for _ in 0..<30 {
@@ -130,7 +85,7 @@ import Testing
     }
 
     @Test func `cancelling ends what is open and starts no more`() async throws {
-        let bench = try await Bench()
+        let bench = try await BackfillBench()
         let started = try await bench.start(bench.request(maxRuns: 2))
         let cancelled = try await bench.backfills.cancel(started.id, by: .principal("ada"))
         #expect(cancelled.state == .cancelled && cancelled.cancelled == 2 && cancelled.open == 0)
@@ -140,7 +95,7 @@ import Testing
     }
 
     @Test func `a key starts one backfill, and means no other`() async throws {
-        let bench = try await Bench()
+        let bench = try await BackfillBench()
         let first = try await bench.backfills.start(bench.request(key: "k"), by: .principal("ada"))
         let again = try await bench.backfills.start(bench.request(key: "k"), by: .principal("ada"))
         #expect(first.created && !again.created && first.backfill.id == again.backfill.id)
@@ -150,7 +105,7 @@ import Testing
     }
 
     @Test func `what cannot be is refused before anything runs`() async throws {
-        let bench = try await Bench()
+        let bench = try await BackfillBench()
         var unknownFlow = bench.request()
         unknownFlow.flow = "z"
         var unknownPlace = bench.request()

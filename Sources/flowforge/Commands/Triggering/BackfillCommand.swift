@@ -27,7 +27,8 @@ struct BackfillStart: RemoteCommand {
         discussion: """
             One run for each tick of the flow's schedule from --from on, up to but without --to; with --every, for each \
             such step. Runs are made a few at a time and know their tick as scheduled_for. Ticks that have succeeded \
-            before are left out unless --again. At most --max-slots of its tasks run at once, so that live work goes on.
+            before, or have a run that goes on, are left out unless --again. At most --max-slots of its tasks, and of those \
+            of the flows that its runs start, run at once, so that live work goes on.
 
               flowforge backfill start daily --env prod --from 2026-01-01 --to 2026-02-01
               flowforge backfill start daily --env prod --every 1d --from 2026-01-01 --to 2026-02-01 --max-slots 4
@@ -37,7 +38,8 @@ struct BackfillStart: RemoteCommand {
     @Option(help: "The bundle, where several of the environment have such a flow.") var bundle: String?
     @Option(help: ArgumentHelp("The first moment: a date (UTC) or a time such as 2026-01-01T06:00:00Z.", valueName: "time"))
     var from: Moment
-    @Option(help: ArgumentHelp("The first moment that does not belong to it.", valueName: "time")) var to: Moment
+    @Option(help: ArgumentHelp("The first moment that does not belong to it; not later than now.", valueName: "time")) var to:
+        Moment
     @Option(help: ArgumentHelp("The schedule trigger whose ticks are meant, where the flow has several.", valueName: "name"))
     var trigger: String?
     @Option(help: ArgumentHelp("Even steps instead of a trigger's ticks, such as 1h or 1d.", valueName: "duration"))
@@ -48,7 +50,7 @@ struct BackfillStart: RemoteCommand {
     var parameters: [Assignment] = []
     @Option(help: ArgumentHelp("Runs that have not ended, at most (4).", valueName: "n")) var maxRuns: Int?
     @Option(help: ArgumentHelp("Tasks that run at once, at most (1).", valueName: "n")) var maxSlots: Int?
-    @Flag(help: "Also ticks that have succeeded before.") var again = false
+    @Flag(help: "Also ticks that have succeeded before, or have a run that goes on.") var again = false
     @Option(help: ArgumentHelp("Start at most one backfill with this key.", valueName: "key")) var idempotencyKey: String?
     @OptionGroup var global: GlobalOptions
 
