@@ -27,6 +27,7 @@ import Testing
         #expect(full.spool.maxBytes == shipped.spool.maxBytes && full.workspaces.path == shipped.workspaces.path)
         #expect(full.log.level == shipped.log.level && full.log.format == shipped.log.format)
         #expect(full.pool == "warehouse" && full.labels == ["site": "frankfurt"] && full.proxies.proxy?.port == 3128)
+        #expect(shipped.watchedFolders.isEmpty && full.watchedFolders.map(\.path) == ["/srv/incoming"])
         #expect(full.extensions != nil && full.extraRoots != nil && full.grace == shipped.grace)
     }
 

@@ -34,7 +34,7 @@ extension AgentConfiguration {
 private struct ConfigurationReader {
     static let keys = [
         "control_plane", "state_dir", "workspace_dir", "lake", "name", "pool", "slots", "labels", "engines", "limits",
-        "spool", "bundle_cache", "proxy", "ca_file", "shutdown", "log",
+        "spool", "bundle_cache", "proxy", "ca_file", "shutdown", "log", "file_triggers",
     ]
 
     let yaml: StrictYAML
@@ -61,7 +61,8 @@ private struct ConfigurationReader {
         let cache = root.mapping("bundle_cache", keys: ["max_bytes"])
         let shutdown = root.mapping("shutdown", keys: ["grace"])
         let configuration = AgentConfiguration(
-            url: url ?? folder, state: state ?? folder, lake: lake ?? folder, name: name, pool: pool, slots: Int(slots),
+            url: url ?? folder, state: state ?? folder, lake: lake ?? folder, watchedFolders: watchedFolders(root), name: name,
+            pool: pool, slots: Int(slots),
             labels: labels(root), duckdb: duckdb.flatMap { path($0, "executable", required: true) },
             extensions: duckdb.flatMap { path($0, "extensions") }, commandsEnabled: command?.boolean("enabled") ?? true,
             taskMemoryBytes: limits?.size("memory", in: (64 << 20)...(1 << 50)) ?? 4 << 30,
@@ -85,6 +86,17 @@ private struct ConfigurationReader {
     private func path(_ section: YAMLMapping, _ key: String, required: Bool = false) -> URL? {
         guard let text = section.text(key, required: required), !text.isEmpty else { return nil }
         return text.hasPrefix("/") ? URL(filePath: text) : folder.appending(path: text).standardizedFileURL
+    }
+
+    private func watchedFolders(_ root: YAMLMapping) -> [URL] {
+        guard let section = root.mapping("file_triggers", keys: ["folders"]) else { return [] }
+        return (section.texts("folders", required: true) ?? []).compactMap { text, position in
+            guard !text.isEmpty, !text.split(separator: "/").contains("..") else {
+                yaml.report("'\(text.prefix(80))' of 'folders' is no folder", hint: "a path without '..'", at: position)
+                return nil
+            }
+            return text.hasPrefix("/") ? URL(filePath: text) : folder.appending(path: text).standardizedFileURL
+        }
     }
 
     private func labels(_ root: YAMLMapping) -> [String: String] {

@@ -6,6 +6,8 @@ public struct AgentConfiguration: Sendable {
     /// Identity, spool, bundles and workspaces.
     public var state: URL
     public var lake: URL
+    /// Where file triggers may look, beside the lake.
+    public var watchedFolders: [URL]
     public var name: String
     /// The pool that the identity must be of; `nil` takes whatever was joined.
     public var pool: String?

@@ -106,7 +106,8 @@ public struct AgentAssembly: ~Copyable {
             journal: try AttemptJournal(file: state.appending(path: "attempts.json")), lake: lake,
             workspaces: configuration.workspaces, logger: logger)
         let renewal = CertificateRenewal(folder: IdentityFolder(state: state), link: link, logger: logger)
-        let watcher = FileWatcher(spool: spool, root: lake.root, logger: logger)
+        let watcher = FileWatcher(
+            spool: spool, folders: WatchedFolders(root: lake.root, others: configuration.watchedFolders), logger: logger)
         let loop = AgentLoop(
             settings: .init(slots: configuration.slots, labels: configuration.labels, grace: configuration.grace),
             controlPlane: WatchedControlPlane(inner: link, watcher: watcher), engines: offers, context: context,

@@ -14,20 +14,17 @@ import Synchronization
 struct FileWatcher: Service {
     /// What is told at once; more files are several reports.
     static let batch = 100
-    /// Of one pattern; more are not looked at, and the log says so.
-    static let mostFiles = 100_000
 
     let spool: EventSpool
-    /// What relative patterns are relative to.
-    let root: URL
+    let folders: WatchedFolders
     let logger: Logger
     private let told = Told()
 
     private final class Told: Sendable { let watches = Mutex<[AgentAPI.Watch]>([]) }
 
-    init(spool: EventSpool, root: URL, logger: Logger) {
+    init(spool: EventSpool, folders: WatchedFolders, logger: Logger) {
         self.spool = spool
-        self.root = root
+        self.folders = folders
         self.logger = logger
     }
 
@@ -57,13 +54,14 @@ struct FileWatcher: Service {
 
     private func look(_ look: inout FileLook) async {
         do {
-            var files = try SourceFiles(matching: look.watch.pattern, relativeTo: root).files
-            if files.count > Self.mostFiles {
+            let found = await folders.look(for: look.watch.pattern)
+            for warning in look.new(found.warnings) {
                 logger.warning(
-                    "more files than are looked at", metadata: ["pattern": "\(look.watch.pattern)", "files": "\(files.count)"])
-                files.removeLast(files.count - Self.mostFiles)
+                    "a file trigger's files: \(warning)",
+                    metadata: ["trigger": "\(look.watch.trigger)", "pattern": "\(look.watch.pattern)"])
             }
-            var arrived = look.looked(files)[...]
+            try Task.checkCancellation()
+            var arrived = look.looked(found.files)[...]
             while !arrived.isEmpty {
                 let batch = Array(arrived.prefix(Self.batch))
                 arrived = arrived.dropFirst(Self.batch)
@@ -83,8 +81,16 @@ struct FileLook: Sendable {
     let watch: AgentAPI.Watch
     private var last: [String: String] = [:]
     private var toldDigests: Set<String> = []
+    private var warnings: Set<String> = []
 
     init(watch: AgentAPI.Watch) { self.watch = watch }
+
+    /// Those that were not said before, of this watch.
+    mutating func new(_ warnings: [String]) -> [String] {
+        // Names of folders could be without end.
+        if self.warnings.count > 100 { return [] }
+        return warnings.filter { self.warnings.insert($0).inserted }
+    }
 
     /// Returns those that were the same at the look before and have not been told of.
     mutating func looked(_ files: [SourceFiles.File]) -> [AgentAPI.ArrivedFile] {
