@@ -24,6 +24,10 @@ struct ManifestTriggerTests {
             "schedule: {every: 1d, blackouts: [{days: [MON], from: 2026-12-20, until: 2026-12-21}]}",
             "blackout '2026-12-20' is no time of day"
         ),
+        (
+            "schedule: {every: 1d, blackouts: [{from: \"00:00\", until: \"24:00\"}]}",
+            "blackouts cover the whole week: the schedule would never fire"
+        ),
         ("upstream: {flow: dayly}", "flowforge.yaml:10:19: the bundle has no flow 'dayly' (did you mean 'daily'?)"),
         (
             "upstream: {flow: daily}",

@@ -21,9 +21,11 @@ extension ManifestReader {
         // What was reported would only be said again, less well.
         guard let cadence, yaml.problems.count == before else { return nil }
         return checked(body, "schedule") { () throws(ScheduleFault) in
-            try Schedule(
+            let schedule = try Schedule(
                 cadence, zone: zone ?? .utc, dst: dst ?? .once, start: start, end: end, blackouts: blackouts,
                 jitterSeconds: jitter ?? 0, catchUp: catchUp ?? .none)
+            try schedule.checkBlackouts()
+            return schedule
         }
     }
 

@@ -55,6 +55,19 @@ public struct Blackout: Hashable, Sendable {
         return minute
     }
 
+    /// Whether some of them leave no minute of the week, whatever the clock does.
+    static func coverTheWeek(_ blackouts: [Blackout]) -> Bool {
+        var minutes = [Bool](repeating: false, count: 7 * 1440)
+        for blackout in blackouts {
+            guard case .weekly(let days, let from, let until) = blackout.window else { continue }
+            let length = until > from ? until - from : until - from + 1440
+            for day in 0..<7 where days >> UInt8(day) & 1 == 1 {
+                for minute in 0..<length { minutes[(day * 1440 + from + minute) % minutes.count] = true }
+            }
+        }
+        return !minutes.contains(false)
+    }
+
     /// The end of the blackout that `wall` is in, or `nil` where it is in none.
     func end(around wall: Int) -> Int? {
         switch window {

@@ -17,7 +17,12 @@ extension Schedule {
     /// - Parameters:
     ///   - id: seeds the jitter; the same for all calls for one schedule.
     ///   - paused: the schedule was paused all the time between `since` and `now`.
-    public func decide(since: Date, until now: Date, id: String, paused: Bool = false) -> Decisions {
+    ///   - attended: since when somebody has been there without a break to fire ticks. What was due after it
+    ///     is on time for ``onTimeWhenAttended``. Nobody was before `now`, unless given.
+    ///   - early: ticks are decided that jitter still holds back, too.
+    public func decide(
+        since: Date, until now: Date, id: String, paused: Bool = false, attended: Date? = nil, early: Bool = false
+    ) -> Decisions {
         let from = Instant.second(of: since)
         let through = Instant.second(of: now)
         var ledger = Ledger()
@@ -25,7 +30,8 @@ extension Schedule {
         if from < through {
             let start = lookFrom(from, through)
             countOnly(after: from, through: start, now: through, paused: paused, into: &ledger)
-            reached = look(after: start, through: through, now: now, id: id, paused: paused, into: &ledger)
+            let look = Look(now: now, id: id, paused: paused, attended: attended ?? now, early: early)
+            reached = self.look(look, after: start, through: through, into: &ledger)
         }
         return Decisions(
             items: ledger.items, through: reached == max(from, through) ? max(since, now) : Instant.date(reached),
@@ -66,25 +72,38 @@ extension Schedule {
         }
     }
 
+    /// With what eyes ticks are looked at one by one.
+    private struct Look {
+        var now: Date
+        var id: String
+        var paused: Bool
+        var attended: Date
+        var early: Bool
+
+        /// Lateness counts from when somebody could first have seen that the tick was due.
+        func isOnTime(_ due: Date) -> Bool {
+            min(now, max(due, attended)).timeIntervalSince(due) <= Double(Schedule.onTime)
+                && now.timeIntervalSince(due) <= Double(Schedule.onTimeWhenAttended)
+        }
+    }
+
     /// Returns the second up to which everything is decided.
-    private func look(
-        after: Int, through: Int, now: Date, id: String, paused: Bool, into ledger: inout Ledger
-    ) -> Int {
+    private func look(_ look: Look, after: Int, through: Int, into ledger: inout Ledger) -> Int {
         var walk = Walk(self, after: after)
         var open: [(piece: Walk.Piece, due: Date, verdict: Verdict?)] = []
         var reached = through
         while let piece = walk.next(through: through) {
-            let due = due(piece, in: walk, id: id)
-            if due > now {
+            let due = due(piece, in: walk, id: look.id)
+            if due > look.now, !look.early {
                 reached = piece.first.at - 1
                 break
             }
             let verdict: Verdict? =
                 if let skip = piece.skip {
                     .skip(skip)
-                } else if paused {
+                } else if look.paused {
                     .skip(.paused)
-                } else if now.timeIntervalSince(due) <= Double(Self.onTime) {
+                } else if look.isOnTime(due) {
                     .fire
                 } else {
                     nil
@@ -109,8 +128,15 @@ extension Schedule {
         return .caughtUp
     }
 
+    /// The next tick that fires; where ``wakePatience`` does not reach one, the last that was looked at.
     private func wake(after: Int, id: String) -> Date? {
-        var walk = Walk(self, after: (firing(after: after)?.at).map { $0 - 1 } ?? after)
-        return walk.next(through: farthest(from: after)).map { due($0, in: walk, id: id) }
+        var walk = Walk(self, after: after)
+        var last: Walk.Piece?
+        for _ in 0..<Self.wakePatience {
+            guard let piece = walk.next(through: farthest(from: after)) else { break }
+            if piece.skip == nil { return due(piece, in: walk, id: id) }
+            last = piece
+        }
+        return last.map { Instant.date($0.last) }
     }
 }

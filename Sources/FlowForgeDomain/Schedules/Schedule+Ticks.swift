@@ -3,6 +3,9 @@ public import Foundation
 extension Schedule {
     /// So many ticks, or blackouts full of them, may be refused in a row before a search gives up.
     static let patience = 20_000
+    /// The same for when to look again, which is asked while others wait: an answer that is too early
+    /// does no harm.
+    static let wakePatience = 500
 
     /// The first instant after `instant` at which the schedule fires, without jitter; `nil` where there is
     /// none within ``horizon``.
@@ -24,6 +27,16 @@ extension Schedule {
             ledger.add(piece, due: due(piece, in: walk, id: id), piece.skip.map(Verdict.skip) ?? .fire)
         }
         return ledger.items
+    }
+
+    /// The ticks in `(after, through]`, whatever becomes of them; `nil` where there is none.
+    public func ticks(after: Date, through: Date) -> (first: Date, last: Date, count: Int)? {
+        let (after, through) = (Instant.second(of: after), Instant.second(of: through))
+        let timeline = Timeline(self)
+        guard let first = timeline.next(after: after, through: through),
+            let last = timeline.last(after: after, through: through)
+        else { return nil }
+        return (Instant.date(first.at), Instant.date(last), timeline.count(after: after, through: through))
     }
 
     /// Where a search after `after` ends.

@@ -13,6 +13,8 @@ public struct Schedule: Hashable, Sendable {
 
     /// In seconds. A tick that is decided this long after it was due is still on time, afterwards it is missed.
     public static let onTime = 60
+    /// In seconds. The same where somebody was there all the time, and had too much to do or failed.
+    public static let onTimeWhenAttended = 3600
     /// How far ahead of its argument or of the start ``next(after:)`` looks, in seconds: 50 years. A leap day on a given weekday can be 40
     /// years away.
     public static let horizon = 50 * 31_556_952
@@ -55,6 +57,15 @@ public struct Schedule: Hashable, Sendable {
         self.blackouts = blackouts
         self.jitterSeconds = jitterSeconds
         self.catchUp = catchUp
+    }
+
+    /// Throws for a schedule that never fires as its blackouts cover the whole week. To be asked when one is
+    /// written; those that are stored are read all the same.
+    public func checkBlackouts() throws(ScheduleFault) {
+        guard Blackout.coverTheWeek(blackouts) else { return }
+        throw ScheduleFault(
+            "blackouts", "cover the whole week: the schedule would never fire",
+            hint: "leave a time free, or remove the schedule; to stop one for a while, pause its trigger")
     }
 }
 

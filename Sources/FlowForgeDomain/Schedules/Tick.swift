@@ -88,8 +88,8 @@ public struct Decisions: Hashable, Sendable {
     public var items: [Decision]
     /// The `since` of the next call. Not later than `now`; earlier where jitter still holds a tick back.
     public var through: Date
-    /// When to ask again: the next tick that fires, with its jitter; a skipped one where none fires
-    /// within the horizon; `nil` where the schedule has ended.
+    /// When to ask again: the next tick that fires, with its jitter; a skipped one where a short search finds
+    /// none that fires; `nil` where the schedule has ended.
     public var next: Date?
 
     public init(items: [Decision], through: Date, next: Date?) {

@@ -48,6 +48,18 @@ import Testing
         #expect(verdicts(schedule.decide(since: noon - 3 * 3600, until: noon + 1, id: "a")) == ["2 superseded", "fire"])
     }
 
+    @Test func `what was due while somebody was there is on time, for an hour`() throws {
+        let schedule = try schedule("* * * * *", catchUp: CatchUp(.last))
+        func decided(_ now: Date, _ attended: Date?) -> [String] {
+            verdicts(schedule.decide(since: noon - 1, until: now, id: "a", attended: attended))
+        }
+        #expect(decided(noon + 130, nil) == ["2 superseded", "fire"])
+        #expect(decided(noon + 130, noon - 5) == ["fire", "fire", "fire"])
+        #expect(decided(noon + 130, noon + 60) == ["fire", "fire", "fire"], "a minute late when it could first be seen")
+        #expect(decided(noon + 130, noon + 61) == ["superseded", "fire", "fire"])
+        #expect(decided(noon + 3661, noon).prefix(2) == ["2 superseded", "fire"])
+    }
+
     @Test func `what is caught up is no tick of a blackout`() throws {
         let nights = try Blackout.weekly(from: "10:00", until: "12:00")
         let late = try schedule("0 * * * *", blackouts: [nights], catchUp: CatchUp(.all, cap: 2))
@@ -176,6 +188,15 @@ import Testing
         #expect(late.items.map(\.tick) == [tick] && late.items[0].verdict == .fire)
     }
 
+    @Test func `who cannot wait decides what jitter holds back`() throws {
+        let schedule = try schedule("0 * * * *", jitter: 3000)
+        let tick = try #require(schedule.preview(after: noon, count: 1, id: "a").first?.tick)
+        let decisions = schedule.decide(since: noon, until: tick.scheduled, id: "a", early: true)
+        #expect(decisions.items == [Decision(tick, .fire)] && decisions.through == tick.scheduled)
+        #expect(try #require(schedule.ticks(after: noon, through: noon + 7200)) == (noon + 3600, noon + 7200, 2))
+        #expect(schedule.ticks(after: noon, through: noon + 3599) == nil)
+    }
+
     @Test func `jitter leads into no blackout`() throws {
         let blackout = try Blackout.weekly(from: "12:01", until: "24:00")
         let schedule = try schedule("0 * * * *", blackouts: [blackout], jitter: 3000)
@@ -213,6 +234,27 @@ import Testing
             let decisions = schedule.decide(since: noon, until: noon + 90, id: "a")
             #expect(decisions.items.allSatisfy { $0.verdict == .skip(.blackout) } && decisions.next != nil)
         }
+    }
+
+    @Test func `when to look again is found soon, whatever blackouts there are`() throws {
+        let always = try Blackout.weekly(from: "00:00", until: "24:00")
+        let schedule = try schedule("* * * * *", zone: "Europe/London", blackouts: [always])
+        var decisions = Decisions(items: [], through: noon, next: nil)
+        let spent = ContinuousClock().measure {
+            for _ in 0..<10 { decisions = schedule.decide(since: noon, until: noon + 90, id: "a") }
+        }
+        #expect(spent < .seconds(2))
+        let next = try #require(decisions.next)
+        #expect(next > noon + 86_400 && next < noon + 600 * 86_400)
+    }
+
+    @Test func `blackouts of the whole week are refused, and one free minute is enough`() throws {
+        let halves = [try Blackout.weekly(from: "06:00", until: "18:00"), try .weekly(from: "17:00", until: "06:00")]
+        let never = try schedule("0 * * * *", blackouts: halves)
+        #expect(throws: ScheduleFault.self) { try never.checkBlackouts() }
+        let free = try Blackout.weekly(days: ["MON", "TUE", "WED", "THU", "FRI", "SAT"], from: "00:00", until: "24:00")
+        try schedule("0 * * * *", blackouts: [free, .weekly(days: ["SUN"], from: "00:01", until: "24:00")]).checkBlackouts()
+        try schedule("0 * * * *").checkBlackouts()
     }
 
     @Test(arguments: [
