@@ -46,12 +46,16 @@ public struct Dispatcher: Sendable {
         var mustAnswer = false
         // What the poll's arrival has renewed is told in its answer, whichever look makes that.
         var renewed: [AgentAPI.RenewedLease]?
+        // The same for the files that it is to look for.
+        var watches: [AgentAPI.Watch]?
         while true {
             try Task.checkCancellation()
             var answer = try await store.write { [isFirst = renewed == nil] session in
                 try PollAnswer(
                     request: request, isFirst: isFirst, agent: agent, settings: settings, wakeUps: wakeUps, session: session)
             }
+            if renewed == nil { watches = answer.response.watches }
+            answer.response.watches = watches
             renewed = renewed ?? answer.response.renewed
             answer.response.renewed = renewed ?? []
             ticket.looked(free: answer.free, had: answer.hadRoom)

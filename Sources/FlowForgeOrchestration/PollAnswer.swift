@@ -39,7 +39,7 @@ struct PollAnswer: Sendable {
             hadRoom = room > 0
             free = room - response.assignments.count
         }
-        if standing == .active {
+        if standing == .active, isFirst {
             let (watches, isNew) = try FileArrivals(session: session).watches(of: agent)
             if !watches.isEmpty { response.watches = watches }
             if isNew { isNews = true }

@@ -112,6 +112,8 @@ struct RunStager {
         wakes.runs.insert(run.id)
         var events = TriggerEvents(session: session)
         try events.ended(run, as: final)
+        if final == .cancelled { try events.cancelled(run) }
+        if try session.ticks.release(waitingFor: run.flowReference) { wakes.triggers = true }
         if events.noted { wakes.triggers = true }
         if run.origin.backfill != nil { wakes.backfills = true }
         try admit(run.flowReference)

@@ -102,6 +102,8 @@ public final class WakeUps: Sendable {
         var isDraining = false
     }
 
+    /// Of those who wait for triggers.
+    let attendance = Attendance()
     private let state = Mutex(State())
     private let clock: any Clock<Duration>
 

@@ -42,6 +42,25 @@ import Testing
         Set(try await plane.reader.list(environment: nil, state: nil, after: nil, limit: 500).items.map(\.id))
     }
 
+    @Test func `a tick that waits holds up no others`() async throws {
+        let it = try await TriggerPlane()
+        try await it.deploy(["a": [TriggerSpec(name: "t", schedule: try Schedule(.interval(Interval(seconds: 86_400))))]])
+        let id = try await it.trigger("t").id
+        try await it.plane.store.write { session in
+            var waiting = NewTick(trigger: id, key: "waits", outcome: .waiting)
+            waiting.dueAt = .distantFuture
+            try session.ticks.insert(waiting)
+            for number in 0..<7 {
+                var tick = NewTick(trigger: id, key: "\(number)", outcome: .skipped)
+                tick.reason = "paused"
+                try session.ticks.insert(tick)
+            }
+        }
+        it.plane.time.advance(10 * day)
+        try await pruner(it.plane) { $0.runs = .seconds(86_400) }.sweep()
+        #expect(try await it.ticks("t").map(\.outcome) == [.waiting])
+    }
+
     @Test func `old logs go, younger ones and those of runs that go on stay`() async throws {
         let plane = try await ControlPlane([task("one", output: nil)])
         let agent = try await plane.agent()

@@ -14,23 +14,21 @@ struct FileArrivals {
 
     let session: Session
 
-    /// What the agent is to look for, and whether something of it is new to it. Called for its polls.
+    /// What the agent is to look for, and whether something of it is new to it. Called when its poll arrives.
+    /// Triggers that are paused are looked for, too: what arrives meanwhile is recorded as skipped.
     func watches(of agent: AgentIdentity) throws -> (watches: [AgentAPI.Watch], isNews: Bool) {
         var (watches, isNews): ([AgentAPI.Watch], Bool) = ([], false)
-        for trigger in try session.triggers.watching(pool: agent.pool) where trigger.pausedAt == nil {
+        for (trigger, held) in try session.fileWatches.open(to: agent.id, pool: agent.pool) {
             guard let file = trigger.specification.file, let pattern = trigger.pattern else { continue }
-            let held = try session.fileWatches.find(trigger.id)
             let until = session.now + Self.lease
             let fencing: Int64
-            if let held, held.agent == agent.id, held.until > session.now {
+            if let held, held.until > session.now {
                 fencing = held.fencing
                 // Each poll would be a write for nothing.
                 if held.until < session.now + Self.lease / 2 { try session.fileWatches.renew(trigger.id, until: until) }
-            } else if held.map({ $0.until <= session.now }) ?? true {
+            } else {
                 fencing = try session.fileWatches.take(trigger.id, agent: agent.id, until: until)
                 isNews = true
-            } else {
-                continue
             }
             watches.append(
                 AgentAPI.Watch(trigger: trigger.id, fencing: fencing, pattern: pattern, everySeconds: file.everySeconds))

@@ -21,7 +21,8 @@ struct ScheduleFiring {
         guard let trigger = try session.triggers.find(id), trigger.runs, let schedule = trigger.specification.schedule,
             let position = trigger.position, let next = trigger.nextAt, next <= session.now
         else { return [] }
-        let decisions = schedule.decide(since: position, until: session.now, id: id.description)
+        let decisions = schedule.decide(
+            since: position, until: session.now, id: id.description, attended: wakeUps.attendance.since)
         var lags: [Double] = []
         var left = Self.mostRuns
         for decision in decisions.items {
@@ -41,6 +42,25 @@ struct ScheduleFiring {
         return lags
     }
 
+    /// Before a schedule is replaced or ends: what it has called for by now is noted, to be fired when jitter
+    /// lets it, or recorded as skipped. No run is made here, however many there are.
+    func settle(_ trigger: TriggerRow) throws {
+        guard trigger.isLive, let schedule = trigger.specification.schedule, let position = trigger.position else { return }
+        let decisions = schedule.decide(
+            since: position, until: session.now, id: trigger.id.description, paused: trigger.pausedAt != nil,
+            attended: wakeUps.attendance.since, early: true)
+        for decision in decisions.items {
+            guard decision.verdict.runs else {
+                try record(decision, of: trigger)
+                continue
+            }
+            var tick = NewTick(trigger: trigger.id, key: Self.key(decision.tick.scheduled), outcome: .waiting)
+            tick.scheduledFor = decision.tick.scheduled
+            tick.dueAt = decision.tick.due
+            try session.ticks.insert(tick)
+        }
+    }
+
     /// Records what the pause of a schedule that is about to be resumed has skipped; moves its position.
     func skipPaused(_ trigger: inout TriggerRow) throws {
         guard trigger.isLive, let schedule = trigger.specification.schedule, let position = trigger.position else { return }
@@ -50,33 +70,48 @@ struct ScheduleFiring {
     }
 
     /// The clock was set back, and ticks that are to come have been decided: what was recorded as skipped
-    /// is taken back, and decided when its time comes. What ran is not run again.
+    /// only for what the time was is taken back, and decided when its time comes. What ran, was refused or
+    /// fell into a pause stays.
     func takeBackTheFuture(of id: ID<Trigger>) throws {
-        guard let trigger = try session.triggers.find(id), trigger.runs, let schedule = trigger.specification.schedule,
+        guard let trigger = try session.triggers.find(id), trigger.isLive, let schedule = trigger.specification.schedule,
             let position = trigger.position, position > session.now
         else { return }
-        let first = try session.ticks.takeBack(id)
-        let back = min(session.now, first.map { $0.addingTimeInterval(-1) } ?? session.now)
-        let next = schedule.decide(since: back, until: back, id: id.description).next
-        try session.triggers.rewind(id, position: back, nextAt: next)
+        let now = session.now
+        for row in try session.ticks.takeBack(id, reasons: Self.reasonsOfTime.map(\.rawValue)) {
+            guard let first = row.scheduledFor,
+                let kept = schedule.ticks(after: first.addingTimeInterval(-1), through: now)
+            else { continue }
+            try session.ticks.cut(row.number, until: kept.count > 1 ? kept.last : nil, count: Int64(kept.count))
+        }
+        let next = trigger.runs ? schedule.decide(since: now, until: now, id: id.description).next : nil
+        try session.triggers.rewind(id, position: now, nextAt: next)
     }
+
+    private static let reasonsOfTime: [SkipReason] = [.missed, .superseded, .window, .cap]
 
     /// Returns how late a tick was fired; `nil` for one that was not. One that is recorded already, as
     /// after the clock was set back, is left alone.
     @discardableResult
     private func record(_ decision: Decision, of trigger: TriggerRow) throws -> Double? {
         let scheduled = decision.tick.scheduled
+        let recorded = try session.ticks.recorded(
+            of: trigger.id, from: Self.key(scheduled), through: Self.key(decision.through)
+        ).filter { $0.until >= scheduled }
         var tick = NewTick(trigger: trigger.id, key: Self.key(scheduled), outcome: .skipped)
         tick.scheduledFor = scheduled
         switch decision.verdict {
         case .skip(let reason):
             tick.reason = reason.rawValue
-            tick.count = Int64(decision.count)
-            if decision.count > 1 { tick.until = decision.through }
-            try session.ticks.insert(tick)
+            for piece in try pieces(of: decision, without: recorded, trigger) {
+                tick.key = Self.key(piece.first)
+                tick.scheduledFor = piece.first
+                tick.until = piece.count > 1 ? piece.last : nil
+                tick.count = Int64(piece.count)
+                try session.ticks.insert(tick)
+            }
             return nil
         case .fire, .caughtUp:
-            guard try session.ticks.find(trigger: trigger.id, key: tick.key) == nil else { return nil }
+            guard recorded.isEmpty else { return nil }
             let result = try TickFiring(session: session, wakeUps: wakeUps).start(trigger, scheduledFor: scheduled)
             switch result {
             case .started(let run):
@@ -89,6 +124,24 @@ struct ScheduleFiring {
         }
     }
 
-    /// Whole seconds, RFC 3339.
+    /// What is left of skipped ticks without those that are recorded, in order.
+    private func pieces(
+        of decision: Decision, without recorded: [TickQueries.Span], _ trigger: TriggerRow
+    ) throws -> [(first: Date, last: Date, count: Int)] {
+        guard !recorded.isEmpty, let schedule = trigger.specification.schedule else {
+            return [(decision.tick.scheduled, decision.through, decision.count)]
+        }
+        var pieces: [(first: Date, last: Date, count: Int)] = []
+        // Ticks are whole seconds.
+        var after = decision.tick.scheduled.addingTimeInterval(-1)
+        for span in recorded {
+            if let piece = schedule.ticks(after: after, through: span.first.addingTimeInterval(-1)) { pieces.append(piece) }
+            after = max(after, span.until)
+        }
+        if let piece = schedule.ticks(after: after, through: decision.through) { pieces.append(piece) }
+        return pieces
+    }
+
+    /// Whole seconds, RFC 3339. Their order is that of the times.
     static func key(_ scheduled: Date) -> String { scheduled.formatted(Date.ISO8601FormatStyle()) }
 }

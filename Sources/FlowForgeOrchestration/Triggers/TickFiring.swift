@@ -10,6 +10,9 @@ struct TickFiring {
     let session: Session
     let wakeUps: WakeUps
 
+    /// In seconds. What waits for the end of a run is looked at again after this in any case.
+    static let longestHold = 300.0
+
     enum Result: Hashable, Sendable {
         case started(ID<Run>)
         case refused(String)
@@ -55,6 +58,12 @@ struct TickFiring {
             try session.ticks.decide(number, .skipped, reason: reason, run: nil)
             return nil
         }
+        if trigger.keepsUpdates, trigger.specification.overlap == .skip,
+            try session.triggers.openRun(of: trigger, backfill: tick.backfill) != nil
+        {
+            try session.ticks.hold(number, until: session.now + Self.longestHold)
+            return nil
+        }
         switch try start(
             trigger, scheduledFor: tick.scheduledFor, backfill: tick.backfill, parameters: tick.parameters)
         {
@@ -74,4 +83,9 @@ struct TickFiring {
         guard let backfill = tick.backfill, try session.backfills.find(backfill)?.state == .cancelled else { return nil }
         return "\(backfill) was cancelled"
     }
+}
+
+extension TriggerRow {
+    /// Whether a tick is about something that lies there until a run reads it, and that no later tick brings.
+    fileprivate var keepsUpdates: Bool { kind == .asset || kind == .file }
 }

@@ -15,6 +15,7 @@ public struct TriggerClock: Service {
     private let wakeUps: WakeUps
     private let figures: TriggerFigures
     private let logger: Logger
+    private let steady: @Sendable () -> ContinuousClock.Instant
 
     /// Fired at the same time, and so about as many writes in one commit.
     static let batch = 256
@@ -24,11 +25,15 @@ public struct TriggerClock: Service {
     /// What could not be fired, for no fault of its own, is tried again after this.
     static let retry = 30.0
 
-    public init(store: Store, wakeUps: WakeUps, figures: TriggerFigures = TriggerFigures(), logger: Logger) {
+    public init(
+        store: Store, wakeUps: WakeUps, figures: TriggerFigures = TriggerFigures(), logger: Logger,
+        steady: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+    ) {
         self.store = store
         self.wakeUps = wakeUps
         self.figures = figures
         self.logger = logger
+        self.steady = steady
     }
 
     /// Until graceful shutdown or cancellation.
@@ -40,8 +45,13 @@ public struct TriggerClock: Service {
         let ticket = wakeUps.ticket(.triggers)
         defer { ticket.close() }
         var last = Date.distantFuture
+        let start = steady()
+        func look(rested: Bool) {
+            wakeUps.attendance.look(wall: store.now(), steady: start.duration(to: steady()).seconds, rested: rested)
+        }
         while true {
             var sleep = Self.longestSleep
+            look(rested: true)
             do {
                 // Also at the start: nobody knows what the clock did while the control plane was down.
                 let now = store.now()
@@ -55,6 +65,7 @@ public struct TriggerClock: Service {
                 logger.error("firing triggers failed", metadata: ["error": "\(error)"])
                 sleep = .seconds(1)
             }
+            look(rested: false)
             switch await ticket.wait(upTo: sleep) {
             case .cancelled: return
             // The polls are let go first; this service has its own turn.

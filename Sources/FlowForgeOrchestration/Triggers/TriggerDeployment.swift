@@ -6,7 +6,8 @@ internal import Foundation
 
 /// Makes the triggers of a release live, in the transaction of the release. What the release before
 /// declared and this one does not is no longer live; what both declare keeps its history, its pause
-/// and, if its schedule is the same, its position.
+/// and, if its schedule is the same, its position. A schedule that ends or is replaced leaves nothing open:
+/// what it has called for is recorded before.
 public struct TriggerDeployment: ReleaseObserver {
     private let wakeUps: WakeUps
 
@@ -23,6 +24,7 @@ public struct TriggerDeployment: ReleaseObserver {
         }
         for trigger in known where trigger.isLive {
             guard !declared.contains(where: { $0.flow == trigger.flow && $0.spec.name == trigger.name }) else { continue }
+            try ScheduleFiring(session: session, wakeUps: wakeUps).settle(trigger)
             var gone = trigger
             gone.isLive = false
             gone.nextAt = nil
@@ -37,6 +39,7 @@ public struct TriggerDeployment: ReleaseObserver {
                         || trigger.pattern != pattern
                 else { continue }
                 let keepsPosition = trigger.isLive && trigger.specification.schedule == spec.schedule
+                if !keepsPosition { try ScheduleFiring(session: session, wakeUps: wakeUps).settle(trigger) }
                 trigger.specification = spec
                 trigger.pool = environment.pool
                 trigger.pattern = pattern

@@ -28,6 +28,20 @@ struct TriggerEvents {
         }
     }
 
+    /// `run` was cancelled. What joined it while nobody had begun with it is still to be read, by another.
+    mutating func cancelled(_ run: RunRow) throws {
+        let joined = try session.ticks.joined(run.id)
+        guard !joined.isEmpty, try !session.triggers.wasBegun(run.id) else { return }
+        for (id, count) in joined {
+            guard let trigger = try session.triggers.find(id), trigger.isLive else { continue }
+            var tick = NewTick(trigger: id, key: "instead of \(run.id)", outcome: .waiting)
+            tick.count = count
+            tick.cause = ["run": .string(run.id.description), "state": .string(RunState.cancelled.rawValue)]
+            tick.follow(run.origin)
+            try noteOrJoin(tick, of: trigger, after: 0)
+        }
+    }
+
     /// A snapshot of `asset` was accepted. While a tick waits, or the run that the last tick started has
     /// not been begun with, the update is taken together with it: that run will read it.
     mutating func published(_ asset: AssetName, _ snapshot: SnapshotReference, environment: String, run: ID<Run>) throws {

@@ -22,8 +22,18 @@ enum TriggerSchedule {
 
     static func preview(_ trigger: TriggerRow, after now: Date, count: Int) -> [OperatorAPI.PreviewedTick] {
         guard let schedule = trigger.specification.schedule else { return [] }
-        return schedule.preview(after: max(now, trigger.position ?? now), count: count, id: trigger.id.description)
-            .map { schedule.previewed($0) }
+        let (position, id) = (trigger.position ?? now, trigger.id.description)
+        var decisions = schedule.preview(after: max(now, position), count: count, id: id)
+        // Jitter holds a tick back until the next at most, so there is one of these.
+        let earliest = max(position, now.addingTimeInterval(-Double(schedule.jitterSeconds)))
+        if let last = schedule.ticks(after: earliest, through: now)?.last,
+            let held = schedule.preview(after: last.addingTimeInterval(-1), count: 1, id: id).first,
+            held.tick.scheduled == last, held.verdict == .fire, held.tick.due > now
+        {
+            decisions.insert(held, at: 0)
+            if decisions.count(where: { $0.verdict == .fire }) > count { decisions.removeLast() }
+        }
+        return decisions.map { schedule.previewed($0) }
     }
 }
 

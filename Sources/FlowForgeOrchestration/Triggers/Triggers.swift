@@ -93,6 +93,8 @@ public struct Triggers: Sendable {
         try await store.write { session in
             var trigger = try session.triggers.required(id)
             if trigger.pausedAt != nil {
+                try ScheduleFiring(session: session, wakeUps: wakeUps).takeBackTheFuture(of: id)
+                trigger = try session.triggers.required(id)
                 try ScheduleFiring(session: session, wakeUps: wakeUps).skipPaused(&trigger)
                 trigger.pausedAt = nil
                 trigger.pausedBy = nil

@@ -22,6 +22,22 @@ public struct FileWatchQueries {
         }
     }
 
+    /// Live file triggers whose files lie with the agents of the pool and that nobody looks for, or the agent
+    /// itself; with who looked last.
+    public func open(to agent: ID<Agent>, pool: String) throws -> [(trigger: TriggerRow, watch: Watch?)] {
+        try session.rows(Self.openSQL, [pool, agent.description, session.now.milliseconds]).map { row in
+            let holder: ID<Agent>? = try row.optionalID("holder")
+            let watch = holder.map { Watch(agent: $0, fencing: row["fencing"], until: Date(milliseconds: row["until"])) }
+            return (try TriggerRow(row), watch)
+        }
+    }
+
+    static let openSQL = """
+        SELECT t.*, w.agent AS holder, w.fencing AS fencing, w.until AS until
+        FROM trigger t INDEXED BY trigger_by_pool LEFT JOIN file_watch w ON w.trigger = t.id
+        WHERE t.pool = ?1 AND t.is_live = 1 AND t.kind = 'file' AND (w.agent IS NULL OR w.agent = ?2 OR w.until <= ?3)
+        """
+
     /// The agent looks for the trigger's files from now on; what another still reports is dropped.
     public func take(_ trigger: ID<Trigger>, agent: ID<Agent>, until: Date) throws -> Int64 {
         let row = try session.row(

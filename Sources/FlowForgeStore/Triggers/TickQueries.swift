@@ -1,3 +1,4 @@
+public import FlowForgeDomain
 public import FlowForgeProtocol
 public import Foundation
 internal import GRDB
@@ -126,7 +127,8 @@ public struct TickQueries {
     public func decide(_ number: Int64, _ outcome: TickOutcome, reason: String?, run: ID<Run>?) throws {
         try session.change(
             """
-            UPDATE tick SET outcome = ?, reason = ?, run = ?, due_at = NULL WHERE number = ? AND outcome = 'waiting'
+            UPDATE tick SET outcome = ?, reason = ?, run = ?, due_at = NULL, is_held = 0
+            WHERE number = ? AND outcome = 'waiting'
             """, [outcome.rawValue, reason, run?.description, number])
         try session.requireOneChange("tick \(number) is decided")
     }
@@ -134,7 +136,7 @@ public struct TickQueries {
     /// Puts a waiting tick off: what it met is no fault of its own.
     public func postpone(_ number: Int64, until: Date) throws {
         try session.change(
-            "UPDATE tick SET due_at = ? WHERE number = ? AND outcome = 'waiting'", [until.milliseconds, number])
+            "UPDATE tick SET due_at = ?, is_held = 0 WHERE number = ? AND outcome = 'waiting'", [until.milliseconds, number])
     }
 
     /// The newest tick that started a run.
@@ -144,18 +146,76 @@ public struct TickQueries {
         )?.optionalID("run")
     }
 
-    /// Removes what was recorded as skipped of a schedule's future; ticks that ran stay.
+    /// Removes what was recorded as skipped of a schedule's future for one of `reasons`.
     ///
-    /// - Returns: when the first of a removed range was that began in the past; `nil` if none did.
-    public func takeBack(_ trigger: ID<Trigger>) throws -> Date? {
-        let condition = "trigger = ?1 AND outcome = 'skipped' AND coalesce(until, scheduled_for) > ?2"
-        let now = session.now.milliseconds
-        let first = try session.row(
-            "SELECT min(scheduled_for) AS first FROM tick WHERE \(condition) AND scheduled_for <= ?2",
-            [trigger.description, now])?.date("first")
-        try session.change("DELETE FROM tick WHERE \(condition)", [trigger.description, now])
-        return first
+    /// - Returns: ranges that began in the past, which stay for the caller to ``cut(_:until:count:)``.
+    public func takeBack(_ trigger: ID<Trigger>, reasons: [String]) throws -> [TickRow] {
+        let condition = """
+            trigger = ?1 AND outcome = 'skipped' AND reason IN (SELECT value FROM json_each(?2)) \
+            AND coalesce(until, scheduled_for) > ?3
+            """
+        let arguments: StatementArguments = [trigger.description, try jsonText(reasons), session.now.milliseconds]
+        try session.change("DELETE FROM tick WHERE \(condition) AND scheduled_for > ?3", arguments)
+        return try session.rows("SELECT * FROM tick WHERE \(condition)", arguments).map(TickRow.init)
     }
+
+    /// Shortens a range of skipped ticks.
+    public func cut(_ number: Int64, until: Date?, count: Int64) throws {
+        try session.change(
+            "UPDATE tick SET until = ?, count = ? WHERE number = ? AND outcome = 'skipped'",
+            [until?.milliseconds, count, number])
+        try session.requireOneChange("tick \(number) is gone")
+    }
+
+    /// A recorded tick of a schedule, or a range of them.
+    public struct Span: Sendable, Hashable {
+        public var first: Date
+        public var until: Date
+    }
+
+    /// What is recorded of a schedule's ticks with keys in a range, in order, and of the one before it, which
+    /// may be a range that reaches into it. Keys of schedules are in the order of their times.
+    public func recorded(of trigger: ID<Trigger>, from: String, through: String) throws -> [Span] {
+        try session.rows(Self.recordedSQL, [trigger.description, from, through]).map { row in
+            Span(first: Date(milliseconds: row["scheduled_for"]), until: Date(milliseconds: row["last"]))
+        }
+    }
+
+    static let recordedSQL = """
+        SELECT scheduled_for, coalesce(until, scheduled_for) AS last FROM tick
+        WHERE trigger = ?1 AND scheduled_for IS NOT NULL AND key <= ?3
+            AND key >= coalesce((SELECT key FROM tick WHERE trigger = ?1 AND key < ?2 AND scheduled_for IS NOT NULL
+                ORDER BY key DESC LIMIT 1), ?2)
+        ORDER BY key
+        """
+
+    /// Lets a waiting tick wait for the end of a run; `until` is when it is looked at in any case.
+    public func hold(_ number: Int64, until: Date) throws {
+        try session.change(
+            "UPDATE tick SET is_held = 1, due_at = ? WHERE number = ? AND outcome = 'waiting'", [until.milliseconds, number])
+        try session.requireOneChange("tick \(number) is decided")
+    }
+
+    /// Makes ticks due that wait for the end of a run of the flow. Whether there were any.
+    public func release(waitingFor flow: FlowReference) throws -> Bool {
+        try session.change(
+            Self.releaseSQL, [session.now.milliseconds, flow.environment, flow.bundle, flow.flow]) > 0
+    }
+
+    static let releaseSQL = """
+        UPDATE tick INDEXED BY tick_held SET is_held = 0, due_at = ?1 WHERE is_held = 1 AND trigger IN
+            (SELECT id FROM trigger WHERE environment = ?2 AND bundle = ?3 AND flow = ?4)
+        """
+
+    /// How many updates were taken together with a run that had been made before, by trigger.
+    public func joined(_ run: ID<Run>) throws -> [(trigger: ID<Trigger>, count: Int64)] {
+        try session.rows(Self.joinedSQL, [run.description]).map { (try $0.id("trigger"), $0["updates"]) }
+    }
+
+    static let joinedSQL = """
+        SELECT trigger, sum(count) AS updates FROM tick WHERE run = ? AND run IS NOT NULL AND outcome = 'skipped'
+        GROUP BY trigger
+        """
 
     /// Ticks by what became of them and what had them, since the first.
     public func counts() throws -> [TickCount] {
@@ -164,13 +224,13 @@ public struct TickQueries {
         }
     }
 
-    /// Of the `limit` oldest ticks, removes those that were decided before `cutoff`. What brings them about
+    /// Of the `limit` oldest ticks that are decided, removes those that were decided before `cutoff`. What brings them about
     /// does not come again: a schedule's position, ended runs and accepted deliveries do not go back.
     public func remove(before cutoff: Date, limit: Int) throws -> RetentionQueries.Removed {
         let removed = try session.change(
             """
-            DELETE FROM tick WHERE number IN (SELECT number FROM tick ORDER BY number LIMIT ?)
-                AND recorded_at < ? AND outcome <> 'waiting'
+            DELETE FROM tick WHERE number IN (SELECT number FROM tick WHERE outcome <> 'waiting' ORDER BY number LIMIT ?)
+                AND recorded_at < ?
             """, [limit, cutoff.milliseconds])
         return RetentionQueries.Removed(rows: removed, isMore: removed == limit)
     }

@@ -81,11 +81,11 @@ public struct TriggerQueries {
             [until.milliseconds, id.description, session.now.milliseconds])
     }
 
-    /// Schedules that run and have decided ticks of the future: the clock was set back. A scan, for the
-    /// start and for then.
+    /// Schedules that have decided ticks of the future, paused and ended ones too: the clock was set back. A
+    /// scan, for the start and for then.
     public func ahead(limit: Int) throws -> [ID<Trigger>] {
         try session.rows(
-            "SELECT id FROM trigger WHERE position > ? AND next_at IS NOT NULL LIMIT ?",
+            "SELECT id FROM trigger WHERE position > ? AND is_live = 1 LIMIT ?",
             [session.now.milliseconds + 1000, limit]
         ).map { try $0.id("id") }
     }
@@ -128,13 +128,6 @@ public struct TriggerQueries {
         SELECT * FROM trigger WHERE environment = ? AND kind = ? AND source = ? AND is_live = 1 AND source IS NOT NULL
         """
 
-    /// Live file triggers whose files lie with the agents of a pool.
-    public func watching(pool: String) throws -> [TriggerRow] {
-        try session.rows(Self.watchingSQL, [pool]).map(TriggerRow.init)
-    }
-
-    static let watchingSQL = "SELECT * FROM trigger WHERE pool = ? AND is_live = 1 AND kind = 'file'"
-
     /// A run of the flow that has not ended: of live work, or of one backfill. They do not hold up each other.
     public func openRun(of trigger: TriggerRow, backfill: ID<Backfill>? = nil) throws -> ID<Run>? {
         try session.row(
@@ -145,6 +138,11 @@ public struct TriggerQueries {
         SELECT id FROM run INDEXED BY run_open_by_flow
         WHERE environment = ? AND bundle = ? AND flow = ? AND finished_at IS NULL AND backfill IS ? LIMIT 1
         """
+
+    /// Whether an attempt was made at a task of the run.
+    public func wasBegun(_ run: ID<Run>) throws -> Bool {
+        try session.row("SELECT 1 FROM task WHERE run = ? AND attempts > 0 LIMIT 1", [run.description]) != nil
+    }
 
     /// Whether nobody has begun to work on the run: what it will read is not decided yet.
     public func isUntouched(_ run: ID<Run>) throws -> Bool {

@@ -102,13 +102,9 @@ import Testing
         #expect(try await it.ticks("landing").map(\.count) == [2, 1])
     }
 
-    @Test func `nobody looks for a trigger that is paused or gone`() async throws {
+    @Test func `nobody looks for a trigger that is gone`() async throws {
         let it = try await plane()
         let agent = try await it.plane.agent()
-        let id = try await it.trigger("landing").id
-        _ = try await it.triggers.pause(id, by: .principal("ada"))
-        #expect(try await agent.poll(free: 0).watches == nil)
-        _ = try await it.triggers.resume(id, by: .principal("ada"))
         #expect(try await agent.poll(free: 0).watches?.count == 1)
         try await it.deploy(["a": []], version: "3")
         #expect(try await agent.poll(free: 0).watches == nil)
