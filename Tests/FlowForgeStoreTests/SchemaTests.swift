@@ -14,6 +14,40 @@ import Testing
         #expect(applied == applied.sorted())
     }
 
+    @Test func `runs of backfills know theirs, also those of the version before`() throws {
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = false
+        let database = try DatabaseQueue(configuration: configuration)
+        try Schema.migrator.migrate(database, upTo: Schema.parkedLines.name)
+        try database.write { db in
+            for run in ["run_1", "run_2"] {
+                try db.execute(
+                    sql: """
+                        INSERT INTO run (id, environment, pool, release, bundle, bundle_version, bundle_digest, flow, state,
+                            parameters, variables, created_by, created_at)
+                        VALUES (?, 'dev', 'p', 'rel_1', 'b', '1', 'sha256:0', 'f', 'queued', '{}', '{}', 'x', 1)
+                        """, arguments: [run])
+            }
+            try db.execute(
+                sql: """
+                    INSERT INTO backfill (id, environment, bundle, flow, schedule, parameters, from_at, until_at, max_runs,
+                        max_slots, again, state, position, total, created_by, created_at)
+                    VALUES ('bfl_1', 'dev', 'b', 'f', '{}', '{}', 0, 2, 1, 1, 0, 'running', 0, 1, 'x', 1);
+                    INSERT INTO trigger (id, environment, bundle, flow, name, kind, specification, pool, is_live, created_at,
+                        changed_at) VALUES ('trg_1', 'dev', 'b', 'f', 't', 'schedule', '{}', 'p', 1, 1, 1)
+                    """)
+            try db.execute(sql: "INSERT INTO backfill_tick (backfill, scheduled_for, run) VALUES ('bfl_1', 1, 'run_2')")
+            try db.execute(
+                sql: "INSERT INTO tick (trigger, key, outcome, due_at, recorded_at) VALUES ('trg_1', 'k', 'waiting', 1, 1)")
+        }
+        try Schema.migrator.migrate(database)
+        try database.read { db in
+            let backfills = try String?.fetchAll(db, sql: "SELECT backfill FROM run ORDER BY id")
+            let held = try Int.fetchAll(db, sql: "SELECT is_held FROM tick")
+            #expect(backfills == [nil, "bfl_1"] && held == [0])
+        }
+    }
+
     @Test func `every table is strict`() async throws {
         let temporary = try TemporaryStore()
         let loose: [String] = try await temporary.store.read {

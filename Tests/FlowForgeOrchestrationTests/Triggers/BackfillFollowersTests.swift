@@ -88,7 +88,9 @@ import Testing
         #expect(try await limit(bench, started.id) == nil)
         let plane = bench.it.plane
         for run in try await bench.it.runs() {
-            _ = try await plane.starter.rerun(run.id, .init(all: true), by: .principal("ada"))
+            let again = try await plane.starter.rerun(run.id, .init(all: true), by: .principal("ada"))
+            let tasks = try await plane.store.read { try $0.tasks.list(run: again.id) }
+            #expect(tasks.map(\.limits) == [[.backfill(started.id.description): 1]])
         }
         #expect(try await limit(bench, started.id) == 1)
         try await bench.feeder.feed()
