@@ -41,6 +41,8 @@ public struct TriggerSpec: Hashable, Sendable, Codable {
     public enum Overlap: String, WireEnum {
         /// It starts a run, which waits for its turn where the flow limits how many run at once.
         case queue
+        /// It is skipped; one about files or a table waits for the run's end, as no later tick would be about
+        /// them. Runs of backfills do not count.
         case skip
         case unknown
     }
