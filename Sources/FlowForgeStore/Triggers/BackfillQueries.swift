@@ -161,12 +161,13 @@ public struct BackfillQueries {
 
     /// Those of them that were made by `time` and that nobody has asked to end, oldest first.
     public func runsToCancel(_ id: ID<Backfill>, madeBy time: Date, limit: Int) throws -> [RunRow] {
-        try session.rows(
+        try session.all(
+            RunRow.self,
             """
-            SELECT * FROM run WHERE backfill = ? AND backfill IS NOT NULL AND finished_at IS NULL
+            SELECT \(RunRow.columns) FROM run WHERE backfill = ? AND backfill IS NOT NULL AND finished_at IS NULL
                 AND state <> 'cancelling' AND created_at <= ? ORDER BY id LIMIT ?
             """, [id.description, time.milliseconds, limit]
-        ).map(RunRow.init)
+        )
     }
 
     /// Backfills that are over and whose limit is still there: runs of them may go on.
