@@ -156,7 +156,7 @@ extension Fleet {
                 try FileManager.default.copyItem(atPath: database.path + suffix, toPath: copy.path + suffix)
             }
             let found = try await Disk.script("integrity", copy.path)
-            try #require(found.isEmpty, "the database is damaged: \(found)")
+            guard found.isEmpty else { throw Disk.Trouble(description: "the database is damaged: \(found)") }
             try await HistoryCheck.require(database: copy)
         }
     }

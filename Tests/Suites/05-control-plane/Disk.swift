@@ -38,9 +38,12 @@ struct Disk: Sendable {
     @discardableResult
     static func script(_ arguments: String...) async throws -> String {
         let result = try await execute(Checkout.python, [file("disk.py").path] + arguments)
-        try #require(result.status == 0, "disk.py \(arguments): \(result)")
+        guard result.status == 0 else { throw Trouble(description: "disk.py \(arguments): \(result)") }
         return result.output
     }
+
+    /// An error, and no failed expectation: of a disk that lies it is what is looked for.
+    struct Trouble: Error, CustomStringConvertible { let description: String }
 
     private static func file(_ name: String) -> URL {
         Checkout.root.appending(path: "Tests/Suites/05-control-plane/\(name)")

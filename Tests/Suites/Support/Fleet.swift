@@ -16,6 +16,8 @@ final class Fleet: Sendable {
         var startLease = 5
         var heldLease = 6
         var hasDefaultLeases = false
+        /// Whether the history is checked at the end.
+        var endsSound = true
         /// Where agents reach the control plane.
         var host = "127.0.0.1"
     }
@@ -63,7 +65,7 @@ final class Fleet: Sendable {
                 }
                 throw error
             }
-            try await HistoryCheck.require(database: fleet.database)
+            if settings.endsSound { try await HistoryCheck.require(database: fleet.database) }
             #expect(processes(mentioning: folder.path) == [], "left behind")
             return try outcome.get()
         }
