@@ -53,7 +53,7 @@ import Testing
                 let again = try await fleet.serve()
                 lost += try await load.lost().map { "\($0) (round \(round), seed \(seed), \(point ?? ""))" }
                 try await again.kill9()
-            } catch where lies {
+            } catch  where lies {
                 // A disk that lies may leave anything.
                 lost.append("\(error)")
             }
