@@ -1,3 +1,4 @@
+internal import FlowForgeDomain
 internal import Foundation
 
 /// Whether the wall clock is believed by those who remove what is old by it: what a wrong clock makes
@@ -15,27 +16,26 @@ struct ClockTrust: Sendable {
     static let witnessAge = 86_400.0
     static let longestGap = 8 * 86_400.0
 
-    private var last: (wall: Date, steady: Double)
+    private var watch: WallClockWatch
     private var trustedFrom: Double
 
     /// - Parameters:
     ///   - steady: seconds of a clock that nobody sets.
     ///   - witness: when the last thing happened that is at least `witnessAge` old.
     init(wall: Date, steady: Double, witness: Date?) {
-        last = (wall, steady)
+        watch = WallClockWatch(wall: wall, steady: steady, tolerance: Self.tolerance)
         let isAttested = witness.map { wall.timeIntervalSince($0) <= Self.longestGap } ?? false
         trustedFrom = isAttested ? steady : steady + Self.probation
     }
 
-    /// As it began.
-    var isOnProbation: Bool { trustedFrom > last.steady }
+    func isOnProbation(at steady: Double) -> Bool { steady < trustedFrom }
 
-    /// How many seconds are left until the wall clock is trusted, 0 when it is; by how many it leapt since
-    /// it was last asked, where that is too many.
-    mutating func look(wall: Date, steady: Double) -> (left: Double, leap: Double?) {
-        let leap = wall.timeIntervalSince(last.wall) - (steady - last.steady)
-        last = (wall, steady)
-        if leap > Self.tolerance { trustedFrom = steady + Self.probation }
-        return (max(0, trustedFrom - steady), leap > Self.tolerance ? leap : nil)
+    /// By how many seconds the wall clock leapt ahead since it was last asked, where that is too many.
+    mutating func look(wall: Date, steady: Double) -> Double? {
+        guard let step = watch.step(wall: wall, steady: steady) else { return nil }
+        watch.adopt(step)
+        guard step.seconds > 0 else { return nil }
+        trustedFrom = steady + Self.probation
+        return step.seconds
     }
 }

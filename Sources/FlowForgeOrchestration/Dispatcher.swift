@@ -44,20 +44,17 @@ public struct Dispatcher: Sendable {
         let ticket = wakeUps.ticket(.poll(agent: agent.id, pool: agent.pool, engines: Set(engines)))
         defer { ticket.close() }
         var mustAnswer = false
-        // What the poll's arrival has renewed is told in its answer, whichever look makes that.
-        var renewed: [AgentAPI.RenewedLease]?
-        // The same for the files that it is to look for.
-        var watches: [AgentAPI.Watch]?
+        // What its arrival has renewed, and found to watch, is told in the answer, whichever look makes that.
+        var arrival: AgentAPI.PollResponse?
         while true {
             try Task.checkCancellation()
-            var answer = try await store.write { [isFirst = renewed == nil] session in
+            var answer = try await store.write { [isFirst = arrival == nil] session in
                 try PollAnswer(
                     request: request, isFirst: isFirst, agent: agent, settings: settings, wakeUps: wakeUps, session: session)
             }
-            if renewed == nil { watches = answer.response.watches }
-            answer.response.watches = watches
-            renewed = renewed ?? answer.response.renewed
-            answer.response.renewed = renewed ?? []
+            let first = arrival ?? answer.response
+            arrival = first
+            (answer.response.renewed, answer.response.watches) = (first.renewed, first.watches)
             ticket.looked(free: answer.free, had: answer.hadRoom)
             log(answer.response, agent)
             let left = now().duration(to: end)

@@ -35,8 +35,7 @@ public final class Pruner: Service {
     /// fails is logged and made up for by the next; none is made while ``ClockTrust`` doubts the wall clock.
     public func run() async throws {
         guard settings.isOn else {
-            try? await gracefulShutdown()
-            return
+            return await untilStopped()
         }
         await cancelWhenGracefulShutdown { [self] in
             while true {
@@ -50,25 +49,24 @@ public final class Pruner: Service {
     }
 
     func sweepIfTrusted() async throws {
-        let now = store.now()
+        let (now, steady) = (store.now(), steady())
         if trust.withLock({ $0 == nil }) {
             let old = now.addingTimeInterval(-ClockTrust.witnessAge)
             let witness = try await store.read { try $0.audit.lastEntry(before: old) }
-            let fresh = ClockTrust(wall: now, steady: steady(), witness: witness)
+            let fresh = ClockTrust(wall: now, steady: steady, witness: witness)
             trust.withLock { $0 = fresh }
-            if fresh.isOnProbation {
+            if fresh.isOnProbation(at: steady) {
                 logger.notice(
                     "nothing old is removed for a day: the audit trail has a gap of more than a week, or the clock is wrong",
                     metadata: ["now": "\(now.ISO8601Format())", "before": "\(witness?.ISO8601Format() ?? "nothing")"])
             }
         }
-        guard let (left, leap) = trust.withLock({ $0?.look(wall: now, steady: steady()) }) else { return }
-        if let leap {
+        if let leap = trust.withLock({ $0?.look(wall: now, steady: steady) }) {
             logger.warning(
                 "the clock leapt ahead; nothing old is removed for a day, so that it can be mended",
                 metadata: ["seconds": "\(Int(leap))"])
         }
-        if left > 0 { return }
+        if trust.withLock({ $0?.isOnProbation(at: steady) ?? true }) { return }
         try await sweep(at: now)
     }
 

@@ -26,14 +26,6 @@ struct Wakes: Sendable {
         }
     }
 
-    mutating func merge(_ other: Wakes) {
-        runs.formUnion(other.runs)
-        logs.formUnion(other.logs)
-        agents.formUnion(other.agents)
-        free.merge(other.free) { $1 }
-        for tasks in other.ready { add(tasks) }
-    }
-
     mutating func ready(_ task: TaskRow) { add(ReadyTasks(pool: task.pool, engine: task.engine, count: 1)) }
 
     /// One of those that became ready has been handed out by the same transaction.

@@ -60,13 +60,7 @@ public final class WireAgent: Sendable {
     @discardableResult
     public func step(outputs: [String: AssetName] = [:]) async throws -> Bool {
         try await report()
-        let answer = try Self.checked(
-            try await exchange.post(
-                "/agent/v1/poll",
-                AgentAPI.PollRequest(
-                    freeSlots: 4, slots: 4, engines: [.init(name: "duckdb", version: "1"), .init(name: "command", version: "1")],
-                    waitSeconds: 0.2, offer: .init(slots: 4, engines: ["duckdb", "command"]))))
-        let assignments = try answer.decoded(AgentAPI.PollResponse.self).assignments
+        let assignments = try await poll(slots: 4, engines: ["duckdb", "command"], waiting: 0.2).assignments
         for assignment in assignments {
             append(.started(.init(pid: 1)), of: assignment)
             append(.log(.init(offset: 0, lines: [LogLine(at: Date(), stream: .stdout, text: "one")])), of: assignment)
@@ -79,13 +73,7 @@ public final class WireAgent: Sendable {
 
     /// Takes a task, says that it has started, and nothing more; `nil` where there was none.
     public func hold() async throws -> AgentAPI.Assignment? {
-        let answer = try Self.checked(
-            try await exchange.post(
-                "/agent/v1/poll",
-                AgentAPI.PollRequest(
-                    freeSlots: 1, slots: 1, engines: [.init(name: "command", version: "1")], waitSeconds: 1,
-                    offer: .init(slots: 1, engines: ["command"]))))
-        guard let held = try answer.decoded(AgentAPI.PollResponse.self).assignments.first else { return nil }
+        guard let held = try await poll(slots: 1, engines: ["command"], waiting: 1).assignments.first else { return nil }
         append(.started(.init(pid: 1)), of: held)
         try await report()
         return held
@@ -93,13 +81,18 @@ public final class WireAgent: Sendable {
 
     /// A poll that lists the held task, and takes no other: what the control plane wants ended.
     public func prolong(_ held: AgentAPI.Assignment) async throws -> [AgentAPI.Cancellation] {
-        let answer = try Self.checked(
-            try await exchange.post(
-                "/agent/v1/poll",
-                AgentAPI.PollRequest(
-                    freeSlots: 0, slots: 1, engines: [.init(name: "command", version: "1")],
-                    leases: [.init(lease: held.lease, attempt: held.attempt, fencing: held.fencing)], waitSeconds: 1)))
-        return try answer.decoded(AgentAPI.PollResponse.self).cancellations
+        try await poll(slots: 1, engines: ["command"], waiting: 1, holding: held).cancellations
+    }
+
+    /// What it holds takes one of its slots.
+    private func poll(
+        slots: Int, engines: [String], waiting seconds: Double, holding held: AgentAPI.Assignment? = nil
+    ) async throws -> AgentAPI.PollResponse {
+        let leases = held.map { [AgentAPI.HeldLease(lease: $0.lease, attempt: $0.attempt, fencing: $0.fencing)] } ?? []
+        let request = AgentAPI.PollRequest(
+            freeSlots: slots - leases.count, slots: slots, engines: engines.map { .init(name: $0, version: "1") },
+            leases: leases, waitSeconds: seconds, offer: .init(slots: slots, engines: engines))
+        return try Self.checked(try await exchange.post("/agent/v1/poll", request)).decoded(AgentAPI.PollResponse.self)
     }
 
     /// Says at last that it succeeded. Returns whether that was let pass.

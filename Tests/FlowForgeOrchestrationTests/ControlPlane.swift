@@ -22,6 +22,7 @@ final class ControlPlane: Sendable {
     let dispatcher: Dispatcher
     let intake: ReportIntake
     let reaper: LeaseReaper
+    private let settings: OrchestrationSettings
     let catalog: CatalogReader
     let time: TestTime
 
@@ -45,6 +46,7 @@ final class ControlPlane: Sendable {
         reader = RunReader(store: store, wakeUps: wakeUps)
         dispatcher = Dispatcher(store: store, wakeUps: wakeUps, settings: settings, logger: logger)
         intake = ReportIntake(store: store, observers: observers, wakeUps: wakeUps, settings: settings, logger: logger)
+        self.settings = settings
         reaper = LeaseReaper(store: store, wakeUps: wakeUps, settings: settings, logger: logger)
         catalog = CatalogReader(store: store)
         try await store.write { session in
@@ -58,6 +60,13 @@ final class ControlPlane: Sendable {
 
     /// The store closes itself when the last who uses it is done, which may be later.
     deinit { try? FileManager.default.removeItem(at: folder) }
+
+    /// One more reaper, which waits by `clock`.
+    func reaper(clock: any Clock<Duration>) -> LeaseReaper {
+        LeaseReaper(
+            store: store, wakeUps: wakeUps, settings: settings, clock: clock,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
 
     func deploy(_ manifest: Manifest) async throws {
         try await store.write { session in

@@ -3,6 +3,7 @@ import FlowForgeProtocol
 import FlowForgeStore
 import Logging
 import ServiceLifecycle
+import Synchronization
 import Testing
 
 @testable import FlowForgeOrchestration
@@ -64,6 +65,24 @@ import Testing
         plane.time.advance(10)
         try await plane.reaper.releaseDue()
         #expect(try await response.assignments.map(\.number) == [2])
+    }
+
+    @Test func `a sweep that fails is tried again after a pause, though a retry is due`() async throws {
+        struct Planned: Error {}
+        let fails = Mutex(false)
+        let plane = try await ControlPlane(
+            [task("one", output: "bronze.one", retries: 1)],
+            fault: { if $0 == .beforeCommit, fails.withLock(\.self) { throw Planned() } })
+        let agent = try await plane.agent()
+        try await plane.start()
+        try await agent.report(.finished(agent.failure("disk_full", retryable: true)), of: try await agent.take())
+        plane.time.advance(10)
+        fails.withLock { $0 = true }
+        let clock = NapClock(most: 4)
+        await plane.reaper(clock: clock).sweepUntilCancelled()
+        let period = OrchestrationSettings().reaperPeriod
+        // First it is due, then each attempt has failed.
+        #expect(clock.naps == [.milliseconds(1), period, period, period])
     }
 
     @Test func `a claim that is never started comes back soon`() async throws {
@@ -169,6 +188,28 @@ import Testing
             tasks.addTask { try await group.run() }
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()
+        }
+    }
+}
+
+/// Sleeps no time, notes how long it was asked to, and ends whoever sleeps after so many naps.
+private final class NapClock: Clock {
+    typealias Instant = ContinuousClock.Instant
+
+    private let most: Int
+    private let start = ContinuousClock.now
+    private let taken = Mutex<[Duration]>([])
+
+    init(most: Int) { self.most = most }
+
+    var now: Instant { start }
+    var minimumResolution: Duration { .zero }
+    var naps: [Duration] { taken.withLock(\.self) }
+
+    func sleep(until deadline: Instant, tolerance: Duration?) async throws {
+        try taken.withLock { taken in
+            guard taken.count < most else { throw CancellationError() }
+            taken.append(start.duration(to: deadline))
         }
     }
 }

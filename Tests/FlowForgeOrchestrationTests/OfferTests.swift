@@ -1,3 +1,4 @@
+import FlowForgeCatalog
 import FlowForgeDomain
 import FlowForgeProtocol
 import FlowForgeStore
@@ -86,5 +87,37 @@ import Testing
         plane.time.advance(5)
         #expect(try await plane.reaper.takeBack() == 1)
         #expect(try await held.cancellations.map(\.reason) == [.leaseLost])
+    }
+
+    @Test(arguments: [(Int.max, 0), (0, Int.min), (Int.max, Int.min), (Int.min, Int.max)])
+    func `an offer that cannot be is taken for what it can be`(slots: Int, lost: Int) async throws {
+        let plane = try await plane(2)
+        let agent = try await plane.agent()
+        try await plane.start()
+        let most = slots == .max ? 2 : 0
+        let work = try await agent.poll(offering: slots, lost: lost).assignments
+        #expect(work.count == most)
+        guard let first = work.first else { return }
+        try await plane.start()
+        let impossible = AgentAPI.WorkOffer(slots: slots, lostSlots: lost, engines: ["duckdb"])
+        #expect(try await agent.send(end(agent, first), offer: impossible).assignments?.count == 1)
+    }
+
+    @Test func `what a report takes itself wakes nobody else`() async throws {
+        let plane = try await ControlPlane()
+        let agent = try await plane.agent()
+        try await plane.start()
+        let ingest = try await agent.take()
+        let report = AgentAPI.ReportRequest(
+            spool: .make(),
+            events: agent.events([.started(.init(pid: 1)), .finished(agent.success("bronze.orders"))], of: ingest),
+            offer: offer)
+        let (taken, ready) = try await plane.store.write { session in
+            var batch = ReportBatch(
+                session: session, agent: agent.identity, settings: OrchestrationSettings(), observers: [CompletionRecorder()])
+            try batch.store(report)
+            return (batch.result.response.assignments?.count, batch.stager.wakes.ready)
+        }
+        #expect(taken == 1 && ready.isEmpty)
     }
 }

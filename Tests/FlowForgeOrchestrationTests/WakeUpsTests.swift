@@ -14,4 +14,14 @@ import Testing
         ticket.close()
         #expect(wakeUps.waiting == 0)
     }
+
+    @Test func `room that is made while a poll looks is not forgotten by what it saw before`() async {
+        let wakeUps = WakeUps()
+        let agent = ID<Agent>.make()
+        let ticket = wakeUps.ticket(.poll(agent: agent, pool: "p", engines: ["e"]))
+        defer { ticket.close() }
+        wakeUps.setFree(1, of: agent)
+        ticket.looked(free: 0, had: false)
+        #expect(await ticket.wait(upTo: .zero) == .changed, "it has to look again")
+    }
 }

@@ -1,3 +1,4 @@
+import FlowForgeProtocol
 import Foundation
 import GRDB
 import Synchronization
@@ -191,6 +192,17 @@ import Testing
             try Store(path: path)
         } throws: { error in
             if case StoreError.corrupt = error { true } else { false }
+        }
+    }
+
+    @Test(arguments: [("'x', 1", "column 1 of SpoolRow"), ("'{id}', NULL", "column 2 of SpoolRow")])
+    func `a row that cannot be read is called damaged, with its column`(values: String, place: String) async throws {
+        let store = try TemporaryStore().store
+        let sql = "SELECT " + values.replacing("{id}", with: ID<Agent>.make().description)
+        await #expect {
+            try await store.read { try $0.first(SpoolRow.self, sql) }
+        } throws: { error in
+            if case StoreError.corrupt(let reason) = error { reason.contains(place) } else { false }
         }
     }
 

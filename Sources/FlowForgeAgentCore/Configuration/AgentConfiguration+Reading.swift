@@ -85,7 +85,12 @@ private struct ConfigurationReader {
 
     private func path(_ section: YAMLMapping, _ key: String, required: Bool = false) -> URL? {
         guard let text = section.text(key, required: required), !text.isEmpty else { return nil }
-        return text.hasPrefix("/") ? URL(filePath: text) : folder.appending(path: text).standardizedFileURL
+        return place(text)
+    }
+
+    /// Relative paths are relative to the configuration's folder.
+    private func place(_ path: String) -> URL {
+        path.hasPrefix("/") ? URL(filePath: path) : folder.appending(path: path).standardizedFileURL
     }
 
     private func watchedFolders(_ root: YAMLMapping) -> [URL] {
@@ -95,7 +100,7 @@ private struct ConfigurationReader {
                 yaml.report("'\(text.prefix(80))' of 'folders' is no folder", hint: "a path without '..'", at: position)
                 return nil
             }
-            return text.hasPrefix("/") ? URL(filePath: text) : folder.appending(path: text).standardizedFileURL
+            return place(text)
         }
     }
 

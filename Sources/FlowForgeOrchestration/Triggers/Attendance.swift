@@ -1,3 +1,4 @@
+internal import FlowForgeDomain
 internal import Foundation
 internal import Synchronization
 
@@ -26,19 +27,21 @@ struct Vigil: Sendable, Hashable {
     static let tolerance = 30.0
 
     private(set) var since: Date
-    private var wall: Date
+    private var watch: WallClockWatch
     private var steady: Double
 
     init(wall: Date, steady: Double) {
-        (since, self.wall, self.steady) = (wall, wall, steady)
+        (since, self.steady) = (wall, steady)
+        watch = WallClockWatch(wall: wall, steady: steady, tolerance: Self.tolerance)
     }
 
     mutating func look(wall: Date, steady: Double, rested: Bool) {
-        let step = wall.timeIntervalSince(self.wall) - (steady - self.steady)
+        let step = watch.step(wall: wall, steady: steady)
+        if let step { watch.adopt(step) }
         // The machine or the process was stopped, or the clock was set forward over times that nobody saw.
-        if step > Self.tolerance || (rested && steady - self.steady > Self.tolerance) { since = wall }
+        if (step?.seconds ?? 0) > 0 || (rested && steady - self.steady > Self.tolerance) { since = wall }
         // Set back: the time that it shows now is seen, for the second time or not.
         since = min(since, wall)
-        (self.wall, self.steady) = (wall, steady)
+        self.steady = steady
     }
 }

@@ -44,11 +44,19 @@ struct ScheduleFiring {
 
     /// Before a schedule is replaced or ends: what it has called for by now is noted, to be fired when jitter
     /// lets it, or recorded as skipped. No run is made here, however many there are.
-    func settle(_ trigger: TriggerRow) throws {
-        guard trigger.isLive, let schedule = trigger.specification.schedule, let position = trigger.position else { return }
+    func settle(_ trigger: TriggerRow) throws { _ = try note(trigger, early: true) }
+
+    /// Records what the pause of a schedule that is about to be resumed has skipped; moves its position.
+    func skipPaused(_ trigger: inout TriggerRow) throws {
+        if let through = try note(trigger, early: false) { trigger.position = through }
+    }
+
+    /// Returns up to when its ticks are noted.
+    private func note(_ trigger: TriggerRow, early: Bool) throws -> Date? {
+        guard trigger.isLive, let schedule = trigger.specification.schedule, let position = trigger.position else { return nil }
         let decisions = schedule.decide(
             since: position, until: session.now, id: trigger.id.description, paused: trigger.pausedAt != nil,
-            attended: wakeUps.attendance.since, early: true)
+            attended: wakeUps.attendance.since, early: early)
         for decision in decisions.items {
             guard decision.verdict.runs else {
                 try record(decision, of: trigger)
@@ -59,14 +67,7 @@ struct ScheduleFiring {
             tick.dueAt = decision.tick.due
             try session.ticks.insert(tick)
         }
-    }
-
-    /// Records what the pause of a schedule that is about to be resumed has skipped; moves its position.
-    func skipPaused(_ trigger: inout TriggerRow) throws {
-        guard trigger.isLive, let schedule = trigger.specification.schedule, let position = trigger.position else { return }
-        let decisions = schedule.decide(since: position, until: session.now, id: trigger.id.description, paused: true)
-        for decision in decisions.items { try record(decision, of: trigger) }
-        trigger.position = decisions.through
+        return decisions.through
     }
 
     /// The clock was set back, and ticks that are to come have been decided: what was recorded as skipped

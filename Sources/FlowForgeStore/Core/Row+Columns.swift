@@ -5,9 +5,7 @@ internal import GRDB
 extension Row {
     /// A typed id from a text column. Text that is no such id means a damaged database.
     func id<Entity>(_ column: String) throws -> ID<Entity> {
-        let text: String = self[column]
-        guard let id = ID<Entity>(text) else { throw StoreError.corrupt("column \(column) holds '\(text)', which is no id") }
-        return id
+        try StoreError.id(self[column], in: column)
     }
 
     func optionalID<Entity>(_ column: String) throws -> ID<Entity>? {

@@ -14,23 +14,27 @@ protocol StoredRow {
 /// ``StoreError/corrupt(_:)``.
 struct RowReader {
     private let statement: SQLiteStatement
+    private let row: any StoredRow.Type
     private var column: CInt = 0
 
-    fileprivate init(_ statement: SQLiteStatement) { self.statement = statement }
+    fileprivate init(_ statement: SQLiteStatement, of row: any StoredRow.Type) { (self.statement, self.row) = (statement, row) }
+
+    /// The one that was read last, in words.
+    private var place: String { "\(column) of \(row)" }
 
     mutating func next<Value: StatementColumnConvertible>(_ type: Value.Type = Value.self) throws -> Value {
         defer { column += 1 }
         guard let value = Value.fromStatement(statement, atUncheckedIndex: column) else {
-            throw StoreError.corrupt("column \(column + 1) of a row holds no \(type)")
+            throw StoreError.corrupt("column \(column + 1) of \(row) holds no \(type)")
         }
         return value
     }
 
-    mutating func id<Entity>() throws -> ID<Entity> { try StoreError.id(next()) }
+    mutating func id<Entity>() throws -> ID<Entity> { try StoreError.id(next(), in: place) }
 
     mutating func optionalID<Entity>() throws -> ID<Entity>? {
         guard let text = try next(String?.self) else { return nil }
-        return try StoreError.id(text)
+        return try StoreError.id(text, in: place)
     }
 
     /// From milliseconds.
@@ -39,11 +43,11 @@ struct RowReader {
     mutating func optionalDate() throws -> Date? { try next(Int64?.self).map { Date(milliseconds: $0) } }
 
     /// A word of one of our enums.
-    mutating func word<Word: RawRepresentable<String>>() throws -> Word { try StoreError.word(next()) }
+    mutating func word<Word: RawRepresentable<String>>() throws -> Word { try StoreError.word(next(), in: place) }
 
     mutating func optionalWord<Word: RawRepresentable<String>>() throws -> Word? {
         guard let text = try next(String?.self) else { return nil }
-        return try StoreError.word(text)
+        return try StoreError.word(text, in: place)
     }
 
     /// A mapping, which is empty more often than not.
@@ -68,7 +72,7 @@ private struct WholeRow<Value: StoredRow>: DatabaseValueConvertible, StatementCo
     let result: Result<Value, any Error>
 
     init(sqliteStatement: SQLiteStatement, index: CInt) {
-        var reader = RowReader(sqliteStatement)
+        var reader = RowReader(sqliteStatement, of: Value.self)
         result = Result { try Value(&reader) }
     }
 
@@ -101,13 +105,13 @@ extension Session {
 
 /// What a column holds, or ``corrupt(_:)``.
 extension StoreError {
-    static func word<Word: RawRepresentable<String>>(_ text: String) throws -> Word {
-        guard let word = Word(rawValue: text) else { throw StoreError.corrupt("a column holds '\(text)'") }
+    static func word<Word: RawRepresentable<String>>(_ text: String, in column: @autoclosure () -> String) throws -> Word {
+        guard let word = Word(rawValue: text) else { throw StoreError.corrupt("column \(column()) holds '\(text)'") }
         return word
     }
 
-    static func id<Entity>(_ text: String) throws -> ID<Entity> {
-        guard let id = ID<Entity>(text) else { throw StoreError.corrupt("a column holds '\(text)', which is no id") }
+    static func id<Entity>(_ text: String, in column: @autoclosure () -> String) throws -> ID<Entity> {
+        guard let id = ID<Entity>(text) else { throw StoreError.corrupt("column \(column()) holds '\(text)', which is no id") }
         return id
     }
 }

@@ -22,9 +22,7 @@ extension Session {
 extension Row {
     /// A word of one of our enums. Text that is no such word means a damaged database.
     func word<Word: RawRepresentable<String>>(_ column: String) throws -> Word {
-        let text: String = self[column]
-        guard let word = Word(rawValue: text) else { throw StoreError.corrupt("column \(column) holds '\(text)'") }
-        return word
+        try StoreError.word(self[column], in: column)
     }
 
     func json<Value: Decodable>(_ type: Value.Type, _ column: String) throws -> Value {

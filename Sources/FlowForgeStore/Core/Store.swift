@@ -1,3 +1,4 @@
+internal import FlowForgeDomain
 public import Foundation
 internal import GRDB
 internal import Synchronization

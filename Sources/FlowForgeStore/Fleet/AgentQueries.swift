@@ -62,7 +62,9 @@ public struct AgentQueries {
     }
 
     public func standing(of agent: ID<Agent>) throws -> AgentStanding? {
-        try session.value(String.self, "SELECT state FROM agent WHERE id = ?", [agent.description]).map(StoreError.word)
+        try session.value(String.self, "SELECT state FROM agent WHERE id = ?", [agent.description]).map {
+            try StoreError.word($0, in: "agent.state")
+        }
     }
 
     public func lastPoll(of agent: ID<Agent>) throws -> Date? {

@@ -38,7 +38,9 @@ public struct RunQueries {
     private static let findSQL = "SELECT \(RunRow.columns) FROM run WHERE id = ?"
 
     public func state(_ id: ID<Run>) throws -> RunState? {
-        try session.value(String.self, "SELECT state FROM run WHERE id = ?", [id.description]).map(StoreError.word)
+        try session.value(String.self, "SELECT state FROM run WHERE id = ?", [id.description]).map {
+            try StoreError.word($0, in: "run.state")
+        }
     }
 
     public struct TaskCounts: Sendable, StoredRow {
@@ -160,12 +162,5 @@ public struct RunQueries {
 
     public func version(_ id: ID<Run>) throws -> Int64? {
         try session.row("SELECT version FROM run WHERE id = ?", [id.description])?["version"]
-    }
-
-    /// How many runs are in each state that is not final.
-    public func active() throws -> [RunState: Int] {
-        let rows = try session.rows(
-            "SELECT state, count(*) AS runs FROM run WHERE state IN ('queued', 'running', 'cancelling') GROUP BY state")
-        return Dictionary(try rows.map { (try $0.word("state"), $0["runs"]) }) { $1 }
     }
 }

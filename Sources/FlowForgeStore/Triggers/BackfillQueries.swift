@@ -152,11 +152,11 @@ public struct BackfillQueries {
 
     /// How many runs that belong to it, those that followed from its own included, have not ended.
     public func openRuns(_ id: ID<Backfill>) throws -> Int {
-        try session.row(Self.openSQL, [id.description])?["runs"] ?? 0
+        try session.value(Int.self, Self.openSQL, [id.description]) ?? 0
     }
 
     static let openSQL = """
-        SELECT count(*) AS runs FROM run WHERE backfill = ? AND backfill IS NOT NULL AND finished_at IS NULL
+        SELECT count(*) FROM run WHERE backfill = ? AND backfill IS NOT NULL AND finished_at IS NULL
         """
 
     /// Those of them that were made by `time` and that nobody has asked to end, oldest first.

@@ -97,7 +97,7 @@ public struct TickQueries {
 
     /// Whether a tick that a backfill's run brought about is still to be fired.
     public func isWaiting(for backfill: ID<Backfill>) throws -> Bool {
-        try session.row(Self.waitingForBackfillSQL, [backfill.description]) != nil
+        try session.exists(Self.waitingForBackfillSQL, [backfill.description])
     }
 
     static let waitingForBackfillSQL = """

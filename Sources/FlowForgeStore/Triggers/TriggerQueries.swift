@@ -141,15 +141,11 @@ public struct TriggerQueries {
 
     /// Whether an attempt was made at a task of the run.
     public func wasBegun(_ run: ID<Run>) throws -> Bool {
-        try session.row("SELECT 1 FROM task WHERE run = ? AND attempts > 0 LIMIT 1", [run.description]) != nil
+        try session.exists("SELECT 1 FROM task WHERE run = ? AND attempts > 0 LIMIT 1", [run.description])
     }
 
     /// Whether nobody has begun to work on the run: what it will read is not decided yet.
     public func isUntouched(_ run: ID<Run>) throws -> Bool {
-        try session.row(
-            """
-            SELECT 1 FROM run WHERE id = ?1 AND finished_at IS NULL AND state = 'queued'
-                AND NOT EXISTS (SELECT 1 FROM task WHERE run = ?1 AND attempts > 0)
-            """, [run.description]) != nil
+        try session.runs.state(run) == .queued && !wasBegun(run)
     }
 }
