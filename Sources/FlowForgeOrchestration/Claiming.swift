@@ -9,6 +9,8 @@ struct Claiming {
     let agent: AgentIdentity
     let settings: OrchestrationSettings
     private var queue: TaskQueue
+    /// Claimed so far, by engine.
+    private(set) var given: [String: Int] = [:]
     var wakes: Wakes {
         get { queue.wakes }
         set { queue.wakes = newValue }
@@ -65,6 +67,7 @@ struct Claiming {
             ])
         wakes.runs.insert(run.id)
         wakes.taken(task)
+        given[task.engine, default: 0] += 1
         return try assignment(attempt, task: task, run: run)
     }
 

@@ -38,39 +38,16 @@ public struct Dispatcher: Sendable {
     /// Each look is one transaction, so an assignment that is returned is claimed durably; one whose
     /// answer got lost comes back when its short first lease lapses.
     public func poll(_ request: AgentAPI.PollRequest, from agent: AgentIdentity) async throws -> AgentAPI.PollResponse {
-        let request = try checked(request)
-        let end = now().advanced(by: .seconds(request.waitSeconds))
-        let engines = request.offer?.engines ?? (request.freeSlots > 0 ? request.engines.map(\.name) : [])
-        let ticket = wakeUps.ticket(.poll(agent: agent.id, pool: agent.pool, engines: Set(engines)))
-        defer { ticket.close() }
-        var mustAnswer = false
-        // What its arrival has renewed, and found to watch, is told in the answer, whichever look makes that.
-        var arrival: AgentAPI.PollResponse?
-        while true {
-            try Task.checkCancellation()
-            var answer = try await store.write { [isFirst = arrival == nil] session in
-                try PollAnswer(
-                    request: request, isFirst: isFirst, agent: agent, settings: settings, wakeUps: wakeUps, session: session)
-            }
-            let first = arrival ?? answer.response
-            arrival = first
-            (answer.response.renewed, answer.response.watches) = (first.renewed, first.watches)
-            ticket.looked(free: answer.free, had: answer.hadRoom)
-            log(answer.response, agent)
-            let left = now().duration(to: end)
-            if answer.isNews || mustAnswer || left <= .zero { return answer.response }
-            let wait = answer.response.cancellations.isEmpty ? left : min(left, settings.cancellationRepeat)
-            switch await ticket.wait(upTo: wait) {
-            case .changed: break
-            case .agent: mustAnswer = true
-            case .timeout where wait < left: break
-            // Whatever would be news would have woken it.
-            case .timeout, .draining:
-                answer.response.serverTime = store.now()
-                return answer.response
-            case .cancelled: throw CancellationError()
-            }
-        }
+        let poll = try begin(request, from: agent)
+        if let answer = try await poll.arrive() { return answer }
+        return try await poll.hold()
+    }
+
+    /// The same in two steps, for who can let go of memory in between.
+    public func begin(_ request: AgentAPI.PollRequest, from agent: AgentIdentity) throws -> HeldPoll {
+        HeldPoll(
+            request: try checked(request), agent: agent, store: store, wakeUps: wakeUps, settings: settings, logger: logger,
+            now: now)
     }
 
     private func checked(_ request: AgentAPI.PollRequest) throws -> AgentAPI.PollRequest {
@@ -101,16 +78,5 @@ public struct Dispatcher: Sendable {
         let wait = request.waitSeconds
         request.waitSeconds = wait.isNaN ? 0 : max(0, min(wait, AgentAPI.longestPoll.seconds))
         return request
-    }
-
-    private func log(_ response: AgentAPI.PollResponse, _ agent: AgentIdentity) {
-        for assignment in response.assignments {
-            logger.info(
-                "task assigned",
-                metadata: [
-                    "run": "\(assignment.run)", "task": "\(assignment.task)", "attempt": "\(assignment.attempt)",
-                    "agent": "\(agent.id)",
-                ])
-        }
     }
 }

@@ -12,6 +12,8 @@ struct PollAnswer: Sendable {
     private(set) var hadRoom = false
     /// How many more tasks the agent could start.
     private(set) var free = 0
+    /// How many of the assigned tasks need an engine.
+    private(set) var given: [String: Int] = [:]
 
     /// - Parameter isFirst: the poll has just arrived. Only then it is a sign of life: what the control
     ///   plane looks at later by itself may be the poll of an agent that is gone.
@@ -36,6 +38,7 @@ struct PollAnswer: Sendable {
                 try isSilent ? 0 : request.offer.map(claiming.capacity) ?? claiming.capacity(free: request.freeSlots)
             let engines = request.offer?.engines ?? request.engines.map(\.name)
             if room > 0 { response.assignments = try claiming.claim(upTo: room, engines: engines) }
+            given = claiming.given
             hadRoom = room > 0
             free = room - response.assignments.count
         }

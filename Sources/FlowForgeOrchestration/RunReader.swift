@@ -129,7 +129,7 @@ public struct RunReader: Sendable {
             let left = clock.now.duration(to: end)
             let signal = left <= .zero ? .timeout : await ticket.wait(upTo: left)
             switch signal {
-            case .changed, .agent: continue
+            case .changed, .answer, .agent: continue
             case .timeout, .draining: return try await store.read(orElse)
             case .cancelled: throw CancellationError()
             }

@@ -1,5 +1,6 @@
 public import FlowForgeProtocol
 public import FlowForgeStore
+internal import Foundation
 internal import Synchronization
 
 /// Where long polls wait for something to happen, so that nobody asks the database in a loop.
@@ -11,7 +12,7 @@ internal import Synchronization
 /// Of a pool's parked polls as many are woken as tasks became ready, not all of them. Each waiter is
 /// one open request, so their number is bounded by the listener's connections.
 public final class WakeUps: Sendable {
-    public enum Topic: Hashable, Sendable {
+    enum Topic: Hashable, Sendable {
         /// A poll of an agent that would take tasks of these engines (none: no tasks, only what
         /// concerns the agent itself).
         case poll(agent: ID<Agent>, pool: String, engines: Set<String>)
@@ -33,9 +34,11 @@ public final class WakeUps: Sendable {
         }
     }
 
-    public enum Signal: Hashable, Sendable {
+    enum Signal: Sendable {
         /// What the topic is about has happened.
         case changed
+        /// Of a poll: whoever made tasks ready has looked for it, and this is what to say.
+        case answer(PollAnswer)
         /// Something concerns this very agent: a cancellation, a new standing.
         case agent
         case timeout
@@ -52,46 +55,19 @@ public final class WakeUps: Sendable {
         var owed: ReadyTasks?
         /// Of a poll: how many tasks its agent could start.
         var free = 0
+        /// Of a poll: looks for it in another's transaction.
+        let look: Look?
+        /// A transaction looks for it just now; what happens meanwhile waits for that to be settled.
+        var isReserved = false
+        /// Counts its waits, so that an alarm of an earlier one is known.
+        var round: UInt64 = 0
+        /// A ready task may be given to it.
+        var takes: Bool { continuation != nil && !isReserved && free > 0 }
     }
 
-    /// Waiters in the order in which they came: who gets a task depends on that, and not on hashing.
-    fileprivate struct Line: Sequence {
-        private var ids: [UInt64] = []
-        var isEmpty: Bool { ids.isEmpty }
-
-        /// Mostly at the end, since ids grow.
-        mutating func insert(_ id: UInt64) {
-            let place = place(of: id)
-            if place == ids.count || ids[place] != id { ids.insert(id, at: place) }
-        }
-
-        mutating func remove(_ id: UInt64) {
-            let place = place(of: id)
-            if place < ids.count, ids[place] == id { ids.remove(at: place) }
-        }
-
-        /// Where it is, or belongs.
-        private func place(of id: UInt64) -> Int {
-            if ids.last.map({ $0 < id }) ?? true { return ids.count }
-            var (low, high) = (0, ids.count)
-            while low < high {
-                let middle = (low + high) / 2
-                if ids[middle] < id { low = middle + 1 } else { high = middle }
-            }
-            return low
-        }
-
-        func makeIterator() -> IndexingIterator<[UInt64]> { ids.makeIterator() }
-    }
-
-    /// The polls of a pool that a ready task concerns.
-    fileprivate struct PoolWaiters {
-        /// Just now asking the database.
-        var looking = Line()
-        /// Parked, and their agents have room.
-        var takers = Line()
-        var isEmpty: Bool { looking.isEmpty && takers.isEmpty }
-    }
+    typealias Look = @Sendable (Session) throws -> PollAnswer
+    /// Rings once, that long from now or a little later, on any thread.
+    public typealias Alarm = @Sendable (_ after: Duration, _ ring: @escaping @Sendable () -> Void) -> Void
 
     fileprivate struct State {
         var last: UInt64 = 0
@@ -99,15 +75,22 @@ public final class WakeUps: Sendable {
         var byPool: [String: PoolWaiters] = [:]
         var byAgent: [ID<Agent>: Line] = [:]
         var byTopic: [Topic: Line] = [:]
+        /// Polls that transactions look for just now.
+        var reserved = 0
         var isDraining = false
     }
 
     /// Of those who wait for triggers.
     let attendance = Attendance()
     private let state = Mutex(State())
-    private let clock: any Clock<Duration>
+    private let alarm: Alarm
 
-    public init(clock: any Clock<Duration> = ContinuousClock()) { self.clock = clock }
+    /// A wait costs an alarm, not a task that sleeps: thousands of polls are held at a time.
+    public init(alarm: @escaping Alarm = WakeUps.dispatchAlarm) { self.alarm = alarm }
+
+    public static let dispatchAlarm: Alarm = { duration, ring in
+        DispatchQueue.global().asyncAfter(deadline: .now() + duration.seconds, execute: ring)
+    }
 
     /// Ends every wait, now and from now on. Called once, when the control plane shuts down.
     public func drain() {
@@ -159,6 +142,62 @@ public final class WakeUps: Sendable {
         }
     }
 
+    /// The most polls that are being answered by transactions of others: their claims hold up the writer.
+    private static let mostReserved = 8
+
+    /// Claims ready tasks for polls that wait, in the transaction that made them ready: that saves those
+    /// polls a look of their own, and the tasks a commit. Takes what it gave from `ready`; of the rest
+    /// ``wake(ready:)`` is to be told after the commit.
+    func handOut(_ ready: inout [ReadyTasks], in session: Session) throws {
+        for index in ready.indices {
+            while ready[index].count > 0, let (id, look) = reserve(ready[index]) {
+                session.whenUndone { self.settle(id, nil) }
+                switch try session.part({ try look(session) }) {
+                case .success(let answer):
+                    session.whenCommitted { self.settle(id, answer) }
+                    if answer.hadRoom { ready[index].count -= max(1, answer.given[ready[index].engine] ?? 0) }
+                case .failure:
+                    // It looks itself, and says why there is nothing for it.
+                    session.whenCommitted {
+                        self.signal(id, .changed)
+                        self.settle(id, nil)
+                    }
+                }
+            }
+        }
+        ready.removeAll { $0.count <= 0 }
+    }
+
+    private func reserve(_ tasks: ReadyTasks) -> (UInt64, Look)? {
+        state.withLock { state in
+            guard state.reserved < Self.mostReserved else { return nil }
+            for id in state.byPool[tasks.pool]?.takers ?? Line() where state.takes(id, tasks.engine) {
+                guard let look = state.waiters[id]?.look else { continue }
+                state.waiters[id]?.isReserved = true
+                state.reserved += 1
+                state.file(id)
+                return (id, look)
+            }
+            return nil
+        }
+    }
+
+    /// The transaction that looked for the poll is durable, or undone (then without an answer).
+    private func settle(_ id: UInt64, _ answer: PollAnswer?) {
+        resume { state in
+            state.reserved -= 1
+            guard var waiter = state.waiters[id] else { return [] }
+            waiter.isReserved = false
+            if let answer { waiter.free = answer.free }
+            let missed = waiter.pending
+            waiter.pending = nil
+            state.waiters[id] = waiter
+            state.file(id)
+            guard let signal = answer.flatMap({ $0.isNews ? .answer($0) : nil }) ?? missed else { return [] }
+            return state.signal(id, signal).map { [$0] } ?? []
+        }
+    }
+
     /// The agent can start so many tasks more, by what it has reported.
     func setFree(_ slots: Int, of agent: ID<Agent>) {
         state.withLock { state in
@@ -184,10 +223,11 @@ public final class WakeUps: Sendable {
         let signal: Signal
     }
 
-    public func ticket(_ topic: Topic) -> Ticket {
+    /// - Parameter look: of a poll, whose tasks another's transaction may claim for it while it waits.
+    func ticket(_ topic: Topic, look: Look? = nil) -> Ticket {
         let id = state.withLock { state in
             state.last += 1
-            state.waiters[state.last] = Waiter(topic: topic)
+            state.waiters[state.last] = Waiter(topic: topic, look: look)
             switch topic {
             case .poll(let agent, _, _):
                 state.byAgent[agent, default: Line()].insert(state.last)
@@ -200,59 +240,58 @@ public final class WakeUps: Sendable {
     }
 
     /// A place to wait at. Whoever took it must ``close()`` it.
-    public struct Ticket: Sendable {
+    struct Ticket: Sendable {
         fileprivate let wakeUps: WakeUps
         fileprivate let id: UInt64
 
         /// Returns what happened since the ticket was taken or last waited on, or waits up to
         /// `duration` for it. Ends at once when the calling task is cancelled.
-        public func wait(upTo duration: Duration) async -> Signal { await wakeUps.wait(id, upTo: duration) }
+        func wait(upTo duration: Duration) async -> Signal { await wakeUps.wait(id, upTo: duration) }
 
         /// The holder of a poll's ticket has looked since it was woken; its agent has `free` slots left.
         /// If it `had` none when it looked, another is woken in its place.
         func looked(free: Int, had: Bool) { wakeUps.looked(id, free: free, had: had) }
 
         /// If the holder was woken for a ready task and never looked, another is woken in its place.
-        public func close() { wakeUps.close(id) }
+        func close() { wakeUps.close(id) }
+
+        /// Ends the wait, now or when it begins.
+        func cancel() { wakeUps.signal(id, .cancelled) }
     }
 
     private func wait(_ id: UInt64, upTo duration: Duration) async -> Signal {
-        let signal = await withTaskGroup(of: Void.self) { group in
-            let clock = clock
-            group.addTask {
-                do {
-                    try await clock.sleep(for: duration)
-                    self.signal(id, .timeout)
-                } catch {
-                    // Cancelled: either something happened first, or the handler below says so.
-                }
-            }
-            let signal = await withTaskCancellationHandler {
-                await withCheckedContinuation { self.park(id, $0) }
-            } onCancel: {
-                self.signal(id, .cancelled)
-            }
-            group.cancelAll()
-            return signal
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { park(id, $0, upTo: duration) }
+        } onCancel: {
+            signal(id, .cancelled)
         }
-        // A timeout that came too late is none of the next wait.
-        state.withLock { if $0.waiters[id]?.pending == .timeout { $0.waiters[id]?.pending = nil } }
-        return signal
     }
 
-    private func park(_ id: UInt64, _ continuation: CheckedContinuation<Signal, Never>) {
-        let immediate: Signal? = state.withLock { state in
-            if state.isDraining { return .draining }
-            guard let waiter = state.waiters[id] else { return .cancelled }
+    private func park(_ id: UInt64, _ continuation: CheckedContinuation<Signal, Never>, upTo duration: Duration) {
+        enum Next { case resume(Signal), wait(round: UInt64) }
+        let next: Next = state.withLock { state in
+            if state.isDraining { return .resume(.draining) }
+            guard let waiter = state.waiters[id] else { return .resume(.cancelled) }
             if let pending = waiter.pending {
                 state.waiters[id]?.pending = nil
-                return pending
+                return .resume(pending)
             }
             state.waiters[id]?.continuation = continuation
+            state.waiters[id]?.round += 1
             state.file(id)
-            return nil
+            return .wait(round: waiter.round + 1)
         }
-        if let immediate { continuation.resume(returning: immediate) }
+        switch next {
+        case .resume(let signal): continuation.resume(returning: signal)
+        case .wait(let round): alarm(duration) { self.timeOut(id, round) }
+        }
+    }
+
+    private func timeOut(_ id: UInt64, _ round: UInt64) {
+        resume { state in
+            guard let waiter = state.waiters[id], waiter.round == round, waiter.continuation != nil else { return [] }
+            return state.signal(id, .timeout).map { [$0] } ?? []
+        }
     }
 
     private func signal(_ id: UInt64, _ signal: Signal) {
@@ -301,7 +340,7 @@ extension WakeUps.State {
         // Taken out while it changes: two holders would copy it.
         var waiters = byPool.removeValue(forKey: pool) ?? WakeUps.PoolWaiters()
         if isParked { waiters.looking.remove(id) } else { waiters.looking.insert(id) }
-        if isParked, waiter.free > 0 { waiters.takers.insert(id) } else { waiters.takers.remove(id) }
+        if waiter.takes { waiters.takers.insert(id) } else { waiters.takers.remove(id) }
         if !waiters.isEmpty { byPool[pool] = waiters }
     }
 
@@ -313,7 +352,7 @@ extension WakeUps.State {
             waiters[id] = waiter
             file(id)
         }
-        if let continuation = waiter.continuation {
+        if let continuation = waiter.continuation, !waiter.isReserved {
             waiter.continuation = nil
             return WakeUps.Resumption(continuation: continuation, signal: signal)
         }
@@ -330,6 +369,7 @@ extension WakeUps.Signal {
         case .agent: 2
         case .cancelled: 3
         case .draining: 4
+        case .answer: 5
         }
     }
 }

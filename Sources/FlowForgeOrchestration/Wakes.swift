@@ -12,10 +12,13 @@ struct Wakes: Sendable {
     var triggers = false
     var backfills = false
 
-    /// Gives each changed run a newer version, and wakes everybody after the commit.
+    /// Gives each changed run a newer version, hands out what polls wait for, and wakes everybody else
+    /// after the commit. The last that an operation does to its runs.
     func send(through wakeUps: WakeUps, in session: Session) throws {
         for run in runs.sorted() { try session.runs.touch(run) }
-        session.whenCommitted { [self] in
+        var ready = ready
+        try wakeUps.handOut(&ready, in: session)
+        session.whenCommitted { [self, ready] in
             for (agent, slots) in free.sorted(by: { $0.key < $1.key }) { wakeUps.setFree(slots, of: agent) }
             for tasks in ready { wakeUps.wake(ready: tasks) }
             for agent in agents.sorted() { wakeUps.wake(agent: agent) }

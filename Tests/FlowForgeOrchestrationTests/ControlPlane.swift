@@ -142,3 +142,7 @@ extension WakeUps {
         }
     }
 }
+
+extension WakeUps.Signal {
+    var isChange: Bool { if case .changed = self { true } else { false } }
+}

@@ -17,6 +17,17 @@ import Testing
         #expect(plane.wakeUps.waiting == 0)
     }
 
+    @Test func `what is made ready is claimed for a parked poll by the same transaction`() async throws {
+        let plane = try await ControlPlane()
+        let agent = try await plane.agent()
+        async let response = agent.poll(wait: 25)
+        try await plane.wakeUps.untilParked(1)
+        let before = plane.store.writeCounts().commits
+        try await plane.start()
+        #expect(try await response.assignments.map(\.task) == ["ingest"])
+        #expect(plane.store.writeCounts().commits == before + 1)
+    }
+
     @Test func `a parked poll is woken when a task upstream is done`() async throws {
         let plane = try await ControlPlane()
         let (agent, other) = (try await plane.agent("a"), try await plane.agent("b"))
@@ -106,7 +117,7 @@ import Testing
         try await withThrowingTaskGroup(of: Int.self) { group in
             for (index, ticket) in tickets.enumerated() {
                 group.addTask {
-                    #expect(await ticket.wait(upTo: .seconds(30)) == .changed)
+                    #expect(await ticket.wait(upTo: .seconds(30)).isChange)
                     return index
                 }
             }

@@ -10,7 +10,7 @@ import Testing
         let run = ID<Run>.make()
         let ticket = wakeUps.ticket(.run(run))
         wakeUps.wake(run: run)
-        #expect(await ticket.wait(upTo: .seconds(60)) == .changed)
+        #expect(await ticket.wait(upTo: .seconds(60)).isChange)
         ticket.close()
         #expect(wakeUps.waiting == 0)
     }
@@ -22,6 +22,6 @@ import Testing
         defer { ticket.close() }
         wakeUps.setFree(1, of: agent)
         ticket.looked(free: 0, had: false)
-        #expect(await ticket.wait(upTo: .zero) == .changed, "it has to look again")
+        #expect(await ticket.wait(upTo: .zero).isChange, "it has to look again")
     }
 }

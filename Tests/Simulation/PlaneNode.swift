@@ -98,8 +98,9 @@ final class PlaneNode: @unchecked Sendable {
         process = SimulatedProcess(loop: world.loop)
         world.trace.note("plane", "starts")
         let clock = SimulatedClock(loop: world.loop)
-        let wakeUps = WakeUps(clock: clock)
-        let heard = world.sabotage == .losesWakeUps ? WakeUps(clock: clock) : wakeUps
+        let alarm: WakeUps.Alarm = { [loop = world.loop] wait, ring in loop.after(wait / .seconds(1), ring) }
+        let wakeUps = WakeUps(alarm: alarm)
+        let heard = world.sabotage == .losesWakeUps ? WakeUps(alarm: alarm) : wakeUps
         if world.sabotage == .reusesFencing { world.attempt { try writeNow { try $0.setFencingBack() } } }
         let logger = Logger(label: "plane") { [world] _ in
             Complaints { if $0 == "tasks waited for nothing" { world.fail($0) } }

@@ -46,7 +46,7 @@ public struct BackfillFeeder: Service {
             switch await ticket.wait(upTo: pause) {
             case .cancelled: return
             case .draining: return await untilStopped()
-            case .changed, .agent, .timeout: continue
+            case .changed, .answer, .agent, .timeout: continue
             }
         }
     }

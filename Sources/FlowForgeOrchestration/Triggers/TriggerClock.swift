@@ -70,7 +70,7 @@ public struct TriggerClock: Service {
             case .cancelled: return
             // The polls are let go first; this service has its own turn.
             case .draining: return await untilStopped()
-            case .changed, .agent, .timeout: continue
+            case .changed, .answer, .agent, .timeout: continue
             }
         }
     }

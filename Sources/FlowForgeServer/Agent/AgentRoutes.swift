@@ -24,11 +24,14 @@ enum AgentRoutes {
             let message = try await request.json(AgentAPI.PollRequest.self)
             try AgentJoining.check(protocolVersion: message.protocolVersion)
             try await services.processes.admit(message, from: identity)
-            var response = try await Connection.cancellingWhenClosed {
-                try await services.dispatcher.poll(message, from: identity)
+            let poll = try services.dispatcher.begin(message, from: identity)
+            let complete = { @Sendable (answer: AgentAPI.PollResponse) in
+                var answer = answer
+                if services.joining.isRenewalOverdue(of: identity) { answer.directives.append(.renew) }
+                return try WireCoding.encode(answer)
             }
-            if services.joining.isRenewalOverdue(of: identity) { response.directives.append(.renew) }
-            return try Response.json(response)
+            guard let answer = try await poll.arrive() else { return Response.held(poll, logger: context.logger, complete) }
+            return Response.json(bytes: try complete(answer))
         }
         agents.post("report") { request, context in
             let identity = try context.identity

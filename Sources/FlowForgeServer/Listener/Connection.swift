@@ -10,7 +10,7 @@ final class Connection: Sendable {
     private struct State {
         var peer: Peer = .anonymous
         var isClosed = false
-        var watchers: [Int: AsyncStream<Void>.Continuation] = [:]
+        var watchers: [Int: @Sendable () -> Void] = [:]
         var nextWatcher = 0
     }
 
@@ -43,7 +43,7 @@ final class Connection: Sendable {
             defer { state.watchers = [:] }
             return state.watchers.values.map(\.self)
         }
-        for watcher in watchers { watcher.finish() }
+        for watcher in watchers { watcher() }
     }
 
     /// Gives the connection up a second after a refusal, so that the rest of a body that nobody wants
@@ -66,18 +66,32 @@ final class Connection: Sendable {
         return try await current.cancellingWhenClosed(operation)
     }
 
+    /// Runs `action` when the peer goes away, at once if it is gone, unless the watch ends before.
+    func whenClosed(_ action: @escaping @Sendable () -> Void) -> Watch? {
+        let number: Int? = state.withLock { state in
+            if state.isClosed { return nil }
+            state.nextWatcher += 1
+            state.watchers[state.nextWatcher] = action
+            return state.nextWatcher
+        }
+        if let number { return Watch(connection: self, number: number) }
+        action()
+        return nil
+    }
+
+    struct Watch: Sendable {
+        fileprivate let connection: Connection
+        fileprivate let number: Int
+
+        func end() { _ = connection.state.withLock { $0.watchers.removeValue(forKey: number) } }
+    }
+
     private func cancellingWhenClosed<Value: Sendable>(
         _ operation: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         let (closed, continuation) = AsyncStream<Void>.makeStream()
-        let watcher: Int? = state.withLock { state in
-            if state.isClosed { return nil }
-            state.nextWatcher += 1
-            state.watchers[state.nextWatcher] = continuation
-            return state.nextWatcher
-        }
-        guard let watcher else { throw ClientGone() }
-        defer { _ = state.withLock { $0.watchers.removeValue(forKey: watcher) } }
+        let watch = whenClosed { continuation.finish() }
+        defer { watch?.end() }
         return try await withThrowingTaskGroup(of: Value.self) { group in
             group.addTask { try await operation() }
             group.addTask {

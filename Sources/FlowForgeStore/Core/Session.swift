@@ -12,6 +12,7 @@ public final class Session {
     /// The time of the operation, one value for all its rows.
     public let now: Date
     private(set) var afterCommit: [@Sendable () -> Void] = []
+    private(set) var afterUndo: [@Sendable () -> Void] = []
     /// In writes.
     let certificateCache: CertificateCache?
 
@@ -23,6 +24,24 @@ public final class Session {
 
     /// Runs `action` once the transaction is durable; never when it is not. Used to wake waiters.
     public func whenCommitted(_ action: @escaping @Sendable () -> Void) { afterCommit.append(action) }
+
+    /// Runs `action` if the operation, or the transaction that it is part of, is undone.
+    public func whenUndone(_ action: @escaping @Sendable () -> Void) { afterUndo.append(action) }
+
+    /// Part of an operation whose failure undoes that part alone. Throws only what has undone the whole
+    /// transaction: a full disk, damage.
+    public func part<T>(_ body: () throws -> T) throws -> Result<T, any Error> {
+        let (committed, undone) = (afterCommit.count, afterUndo.count)
+        do {
+            return .success(try Store.inSavepoint(db, body))
+        } catch {
+            guard db.isInsideTransaction else { throw error }
+            for action in afterUndo[undone...] { action() }
+            afterCommit.removeSubrange(committed...)
+            afterUndo.removeSubrange(undone...)
+            return .failure(error)
+        }
+    }
 }
 
 extension Session {

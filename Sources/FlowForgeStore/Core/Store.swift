@@ -203,7 +203,7 @@ public final class Store: Sendable {
 
     private func commit(_ group: [PendingWrite], _ db: Database) {
         var errors = [(any Error)?](repeating: nil, count: group.count)
-        var wakeUps: [@Sendable () -> Void] = []
+        var (afterCommit, afterUndo): ([@Sendable () -> Void], [@Sendable () -> Void]) = ([], [])
         let (before, step) = time()
         // The whole group is of the new time, everything before it of the old.
         let now = step.map { before.addingTimeInterval($0.seconds) } ?? before
@@ -217,8 +217,10 @@ public final class Store: Sendable {
                             try options.fault?(.beforeBody)
                             try pending.run(session)
                         }
-                        wakeUps += session.afterCommit
+                        afterCommit += session.afterCommit
+                        afterUndo += session.afterUndo
                     } catch {
+                        for action in session.afterUndo { action() }
                         // A full disk or damage may have rolled back the whole transaction.
                         guard db.isInsideTransaction else { throw error }
                         errors[index] = error
@@ -229,6 +231,7 @@ public final class Store: Sendable {
             }
         } catch {
             queue.withLock { $0.counts.failures += group.count }
+            for action in afterUndo { action() }
             for pending in group { pending.finish(error) }
             return
         }
@@ -245,16 +248,17 @@ public final class Store: Sendable {
         // The reply may be lost although the change is durable: callers must be able to repeat.
         var lost: (any Error)?
         do { try options.fault?(.afterCommit) } catch { lost = error }
-        for wakeUp in wakeUps { wakeUp() }
+        for action in afterCommit { action() }
         for (pending, error) in zip(group, errors) { pending.finish(error ?? lost) }
     }
 
     /// As GRDB's own, with statements that are prepared once.
-    private static func inSavepoint(_ db: Database, _ body: () throws -> Void) throws {
+    static func inSavepoint<T>(_ db: Database, _ body: () throws -> T) throws -> T {
         try db.cachedStatement(sql: "SAVEPOINT operation").execute()
         do {
-            try body()
+            let value = try body()
             try db.cachedStatement(sql: "RELEASE operation").execute()
+            return value
         } catch {
             if db.isInsideTransaction {
                 try db.cachedStatement(sql: "ROLLBACK TO operation").execute()
