@@ -39,7 +39,7 @@ import Testing
     @Test func `attempts that died with the agent are reported at its next start, and their folders go`() async throws {
         try await withTemporaryFolder { folder in
             let held = AgentAPI.HeldLease(lease: .make(), attempt: .make(), fencing: 3)
-            try AttemptJournal(file: folder.appending(path: "attempts.json")).add(held)
+            try AttemptJournal(folder: folder.appending(path: "attempts")).add(held)
             let left = folder.appending(path: "work/\(held.attempt)/deep")
             try FileManager.default.createDirectory(at: left, withIntermediateDirectories: true)
             let stage = try Stage(folder, task: LoopTests.forever)
@@ -48,7 +48,25 @@ import Testing
             #expect(end.outcome == .lost && end.error?.code == "agent_restarted" && end.error?.retryable == true)
             #expect(stage.plane.events.first?.lease == held.lease)
             #expect(!FileManager.default.fileExists(atPath: left.path))
-            #expect(try AttemptJournal(file: folder.appending(path: "attempts.json")).leftovers.isEmpty)
+            #expect(try AttemptJournal(folder: folder.appending(path: "attempts")).leftovers.isEmpty)
+        }
+    }
+
+    @Test func `a journal that a crash left half written is read as far as it goes, and what is unreadable is kept`() async throws
+    {
+        try await withTemporaryFolder { folder in
+            let folder = folder.appending(path: "attempts")
+            let held = AgentAPI.HeldLease(lease: .make(), attempt: .make(), fencing: 3)
+            try AttemptJournal(folder: folder).add(held)
+            let half = folder.appending(path: "\(ID<Attempt>.make()).json")
+            try Data("{".utf8).write(to: half)
+            try Data().write(to: folder.appending(path: "\(ID<Attempt>.make()).json.new"))
+            let journal = try AttemptJournal(folder: folder)
+            #expect(journal.leftovers == [held])
+            #expect(journal.finding?.contains(half.lastPathComponent) == true)
+            try journal.remove(held.attempt)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [half.lastPathComponent + ".corrupt"])
+            #expect(try AttemptJournal(folder: folder).finding == nil)
         }
     }
 
@@ -57,7 +75,7 @@ import Testing
         try await withTemporaryFolder { folder in
             try await withSmallDisk(at: folder, kilobytes: 1024) {
                 let held = AgentAPI.HeldLease(lease: .make(), attempt: .make(), fencing: 3)
-                try AttemptJournal(file: folder.appending(path: "attempts.json")).add(held)
+                try AttemptJournal(folder: folder.appending(path: "attempts")).add(held)
                 let workspace = folder.appending(path: "work/\(held.attempt)")
                 try FileManager.default.createDirectory(at: workspace, withIntermediateDirectories: true)
                 let stage = try Stage(folder, task: LoopTests.forever)
@@ -73,7 +91,7 @@ import Testing
         try await withTemporaryFolder { folder in
             try await withSmallDisk(at: folder, kilobytes: 1024) {
                 let held = AgentAPI.HeldLease(lease: .make(), attempt: .make(), fencing: 3)
-                try AttemptJournal(file: folder.appending(path: "attempts.json")).add(held)
+                try AttemptJournal(folder: folder.appending(path: "attempts")).add(held)
                 try FileManager.default.createDirectory(at: folder.appending(path: "work"), withIntermediateDirectories: true)
                 let stage = try Stage(folder, task: LoopTests.forever)
                 let filler = try fill(folder)

@@ -32,7 +32,7 @@ import Testing
             bundle = try testBundle(timeout: timeout, whenCutOff: whenCutOff, in: folder)
             plane.serve(bundle)
             spool = try EventSpool(folder: folder.appending(path: "spool"))
-            journal = try AttemptJournal(file: folder.appending(path: "attempts.json"))
+            journal = try AttemptJournal(folder: folder.appending(path: "attempts"))
             let running = Box()
             self.box = running
             let logger = Logger(label: "test") { _ in said }
@@ -121,7 +121,7 @@ import Testing
             }
             #expect(next == 450)
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder.appending(path: "work").path).isEmpty)
-            #expect(try AttemptJournal(file: folder.appending(path: "attempts.json")).leftovers.isEmpty)
+            #expect(try AttemptJournal(folder: folder.appending(path: "attempts")).leftovers.isEmpty)
         }
     }
 

@@ -28,6 +28,45 @@ import Testing
         #expect(plane.store.writeCounts().commits == before + 1)
     }
 
+    @Test(arguments: [Store.FaultPoint.beforeCommit, .afterCommit])
+    func `a poll for which a failing transaction has claimed waits on, or has its tasks`(point: Store.FaultPoint) async throws {
+        struct Planned: Error {}
+        let fails = Mutex(false)
+        let plane = try await ControlPlane(fault: { if $0 == point, fails.withLock(\.self) { throw Planned() } })
+        let agent = try await plane.agent()
+        async let response = agent.poll(wait: 25)
+        try await plane.wakeUps.untilParked(1)
+        fails.withLock { $0 = true }
+        await #expect(throws: Planned.self) { try await plane.start() }
+        fails.withLock { $0 = false }
+        if point == .beforeCommit {
+            #expect(plane.wakeUps.parked == 1)
+            try await plane.start()
+        }
+        #expect(try await response.assignments.map(\.task) == ["ingest"])
+        #expect(plane.wakeUps.waiting == 0)
+    }
+
+    @Test func `what happens to a poll while a transaction looks for it is not forgotten when that is undone`() async throws {
+        struct Planned: Error {}
+        let wakeUps = Mutex<WakeUps?>(nil)
+        let agentID = Mutex<ID<Agent>?>(nil)
+        let plane = try await ControlPlane(fault: { point in
+            guard point == .beforeCommit, let agent = agentID.withLock(\.self) else { return }
+            wakeUps.withLock { $0 }?.wake(agent: agent)
+            throw Planned()
+        })
+        let agent = try await plane.agent()
+        wakeUps.withLock { $0 = plane.wakeUps }
+        async let response = agent.poll(wait: 25)
+        try await plane.wakeUps.untilParked(1)
+        agentID.withLock { $0 = agent.identity.id }
+        await #expect(throws: Planned.self) { try await plane.start() }
+        agentID.withLock { $0 = nil }
+        // A poll that is woken for its agent answers, whatever there is to say.
+        #expect(try await response.assignments.isEmpty)
+    }
+
     @Test func `a parked poll is woken when a task upstream is done`() async throws {
         let plane = try await ControlPlane()
         let (agent, other) = (try await plane.agent("a"), try await plane.agent("b"))

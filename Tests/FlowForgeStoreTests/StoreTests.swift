@@ -206,6 +206,45 @@ import Testing
         }
     }
 
+    @Test func `a part of an operation is undone alone, with what it wanted to do afterwards`() async throws {
+        struct Planned: Error {}
+        let store = try TemporaryStore().store
+        try await table(store)
+        let said = Mutex<[String]>([])
+        let say = { @Sendable (word: String) in { @Sendable in said.withLock { $0.append(word) } } }
+        try await store.write { session in
+            session.whenCommitted(say("whole committed"))
+            session.whenUndone(say("whole undone"))
+            try session.change("INSERT INTO item (name) VALUES ('whole')")
+            let part = try session.part {
+                session.whenCommitted(say("part committed"))
+                session.whenUndone(say("part undone"))
+                try session.change("INSERT INTO item (name) VALUES ('part')")
+                throw Planned()
+            }
+            #expect(throws: Planned.self) { try part.get() }
+        }
+        #expect(try await names(store) == ["whole"])
+        #expect(said.withLock(\.self) == ["part undone", "whole committed"])
+        await #expect(throws: Planned.self) {
+            try await store.write { session in
+                session.whenUndone(say("undone"))
+                throw Planned()
+            }
+        }
+        #expect(said.withLock(\.self).last == "undone")
+    }
+
+    @Test func `a commit that fails undoes all its operations, and tells each`() async throws {
+        struct Planned: Error {}
+        let temporary = try TemporaryStore { $0.fault = { if $0 == .beforeCommit { throw Planned() } } }
+        let said = Mutex(0)
+        await #expect(throws: Planned.self) {
+            try await temporary.store.write { $0.whenUndone { said.withLock { $0 += 1 } } }
+        }
+        #expect(said.withLock(\.self) == 1)
+    }
+
     @Test func `a closed store takes no more writes`() async throws {
         let temporary = try TemporaryStore()
         try temporary.store.close()

@@ -104,7 +104,7 @@ final class AgentNode: @unchecked Sendable {
         let work = SimulatedWork(world: world, agent: self)
         let context = AttemptContext(
             execute: { await work.run($0, reporting: $1) }, cache: world.bundles.cache, spool: spool,
-            journal: try AttemptJournal(file: folder.appending(path: "attempts.json")), lake: lake,
+            journal: try AttemptJournal(folder: folder.appending(path: "attempts")), lake: lake,
             workspaces: folder.appending(path: "work"), logger: logger, now: wall, clock: clock, backoff: chance)
         let loop = AgentLoop(
             settings: .init(slots: slots), controlPlane: wire, engines: [.init(name: "command", version: "1")],

@@ -103,7 +103,7 @@ public struct AgentAssembly: ~Copyable {
         let runner = TaskRunner(engines: engines.map(\.engine), logger: logger)
         let context = AttemptContext(
             execute: { await runner.run($0, reporting: $1) }, cache: cache, spool: spool,
-            journal: try AttemptJournal(file: state.appending(path: "attempts.json")), lake: lake,
+            journal: try AttemptJournal(folder: state.appending(path: "attempts")), lake: lake,
             workspaces: configuration.workspaces, logger: logger)
         let renewal = CertificateRenewal(folder: IdentityFolder(state: state), link: link, logger: logger)
         let watcher = FileWatcher(

@@ -15,11 +15,13 @@ public final class Session {
     private(set) var afterUndo: [@Sendable () -> Void] = []
     /// In writes.
     let certificateCache: CertificateCache?
+    let manifestCache: ManifestCache?
 
-    init(db: Database, now: Date, certificateCache: CertificateCache? = nil) {
+    init(db: Database, now: Date, certificateCache: CertificateCache? = nil, manifestCache: ManifestCache? = nil) {
         self.db = db
         self.now = now
         self.certificateCache = certificateCache
+        self.manifestCache = manifestCache
     }
 
     /// Runs `action` once the transaction is durable; never when it is not. Used to wake waiters.

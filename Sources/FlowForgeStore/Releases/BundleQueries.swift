@@ -51,8 +51,11 @@ public struct BundleQueries {
 
     /// The validated manifest, as it stood in the bundle's config blob.
     public func manifest(digest: String) throws -> Manifest? {
-        try String.fetchOne(session.db, sql: "SELECT manifest FROM bundle WHERE digest = ?", arguments: [digest])
-            .map { try fromJSON(Manifest.self, $0) }
+        if let known = session.manifestCache?.find(digest) { return known }
+        let text = try session.value(String.self, "SELECT manifest FROM bundle WHERE digest = ?", [digest])
+        guard let manifest = try text.map({ try fromJSON(Manifest.self, $0) }) else { return nil }
+        session.manifestCache?.keep(manifest, as: digest)
+        return manifest
     }
 
     /// Throws ``StoreError/conflict(_:)`` when the digest, or the name and version, are taken.

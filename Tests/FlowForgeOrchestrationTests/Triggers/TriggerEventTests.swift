@@ -144,7 +144,8 @@ import Testing
         #expect(try await it.triggers.list(environment: nil, all: true, after: nil, limit: 9).items.count == 1)
         let asset = try #require(AssetName("bronze.a"))
         let loop = await refused {
-            try await it.deploy(["b": [TriggerSpec(name: "fresh", asset: AssetUpdateSpec(name: asset))]], bundle: "other")
+            try await it.deploy(
+                ["b": [TriggerSpec(name: "fresh", asset: AssetUpdateSpec(name: asset))]], bundle: "other", version: "3")
         }
         #expect(loop?.message.contains("shop/a → (trigger 'fresh', bronze.a) other/b") == true, "\(loop?.message ?? "")")
     }
