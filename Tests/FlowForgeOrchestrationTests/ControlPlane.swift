@@ -16,7 +16,7 @@ final class ControlPlane: Sendable {
 
     let folder: URL
     let store: Store
-    let wakeUps = WakeUps()
+    let wakeUps: WakeUps
     let starter: RunStarter
     let reader: RunReader
     let dispatcher: Dispatcher
@@ -29,8 +29,9 @@ final class ControlPlane: Sendable {
     init(
         _ tasks: [TaskSpec] = medallion, parameters: [ParameterSpec] = [], variables: [ParameterSpec] = [],
         bound: [String: JSONValue] = [:], observers: [any CompletionObserver] = [CompletionRecorder()],
-        fault: (@Sendable (Store.FaultPoint) throws -> Void)? = nil
+        wakeUps: WakeUps = WakeUps(), fault: (@Sendable (Store.FaultPoint) throws -> Void)? = nil
     ) async throws {
+        self.wakeUps = wakeUps
         folder = FileManager.default.temporaryDirectory.appending(path: "ff-orchestration-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let time = TestTime()

@@ -49,15 +49,17 @@ import Testing
 
     @Test func `what happens to a poll while a transaction looks for it is not forgotten when that is undone`() async throws {
         struct Planned: Error {}
-        let wakeUps = Mutex<WakeUps?>(nil)
+        // No wait ends by itself.
+        let wakeUps = WakeUps(alarm: { _, _ in })
         let agentID = Mutex<ID<Agent>?>(nil)
-        let plane = try await ControlPlane(fault: { point in
-            guard point == .beforeCommit, let agent = agentID.withLock(\.self) else { return }
-            wakeUps.withLock { $0 }?.wake(agent: agent)
-            throw Planned()
-        })
+        let plane = try await ControlPlane(
+            wakeUps: wakeUps,
+            fault: { point in
+                guard point == .beforeCommit, let agent = agentID.withLock(\.self) else { return }
+                wakeUps.wake(agent: agent)
+                throw Planned()
+            })
         let agent = try await plane.agent()
-        wakeUps.withLock { $0 = plane.wakeUps }
         async let response = agent.poll(wait: 25)
         try await plane.wakeUps.untilParked(1)
         agentID.withLock { $0 = agent.identity.id }
