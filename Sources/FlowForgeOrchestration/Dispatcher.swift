@@ -39,8 +39,8 @@ public struct Dispatcher: Sendable {
     /// answer got lost comes back when its short first lease lapses.
     public func poll(_ request: AgentAPI.PollRequest, from agent: AgentIdentity) async throws -> AgentAPI.PollResponse {
         let poll = try begin(request, from: agent)
-        if let answer = try await poll.arrive() { return answer }
-        return try await poll.hold()
+        if try await !poll.arrive() { try await poll.hold() }
+        return poll.answer
     }
 
     /// The same in two steps, for who can let go of memory in between.

@@ -1,6 +1,7 @@
 internal import FlowForgeDomain
 public import FlowForgeProtocol
 internal import FlowForgeStore
+internal import Foundation
 internal import Logging
 internal import Synchronization
 
@@ -10,12 +11,20 @@ public final class HeldPoll: Sendable {
     private let end: ContinuousClock.Instant
     private let ticket: WakeUps.Ticket
     private let look: @Sendable (_ isFirst: Bool, Session) throws -> PollAnswer
-    /// What its arrival has renewed, and found to watch, is told in the answer, whichever look makes that.
-    private let arrival = Mutex<AgentAPI.PollResponse?>(nil)
+    private let state = Mutex(State())
     private let store: Store
     private let settings: OrchestrationSettings
     private let logger: Logger
     private let now: @Sendable () -> ContinuousClock.Instant
+
+    private struct State {
+        /// What the first look said: what it renewed, and found to watch, is told in the answer,
+        /// whichever look makes that.
+        var arrival: AgentAPI.PollResponse?
+        var last = AgentAPI.PollResponse(serverTime: .distantPast)
+        /// The agent is to be answered after the next look, whatever that finds.
+        var mustAnswer = false
+    }
 
     init(
         request: AgentAPI.PollRequest, agent: AgentIdentity, store: Store, wakeUps: WakeUps, settings: OrchestrationSettings,
@@ -35,37 +44,32 @@ public final class HeldPoll: Sendable {
 
     deinit { ticket.close() }
 
-    /// The first look; `nil` when there is nothing to say yet, so that it is to be held. Called once.
-    public func arrive() async throws -> AgentAPI.PollResponse? {
+    /// The first look. Whether there is something to say already; if not, it is to be held. Called once.
+    public func arrive() async throws -> Bool {
         try Task.checkCancellation()
-        let answer = try await lookedUp(isFirst: true)
-        arrival.withLock { $0 = answer.response }
-        return answer.isNews || left <= .zero ? finished(answer.response) : nil
+        return try await looked(isFirst: true)
     }
 
-    /// The answer, when there is something to say or the poll's time is over. Called once, after ``arrive()``.
-    public func hold() async throws -> AgentAPI.PollResponse {
+    /// Waits until there is something to say or the poll's time is over. Called once, after ``arrive()``.
+    ///
+    /// Its frame is what a held poll costs: whatever is large is in functions that it calls.
+    public func hold() async throws {
         defer { ticket.close() }
-        guard var last = arrival.withLock(\.self) else { preconditionFailure("a poll is held after its first look") }
-        var mustAnswer = false
         while true {
-            let left = left
-            let wait = last.cancellations.isEmpty ? left : min(left, settings.cancellationRepeat)
-            switch await ticket.wait(upTo: wait) {
-            case .answer(let answer): return finished(answer.response)
-            case .changed: break
-            case .agent: mustAnswer = true
-            case .timeout where wait < left: break
-            // Whatever would be news would have woken it.
-            case .timeout, .draining:
-                last.serverTime = store.now()
-                return finished(last)
-            case .cancelled: throw CancellationError()
-            }
+            let isAnswered = try heard(await ticket.wait(upTo: pause))
+            if isAnswered { return }
             try Task.checkCancellation()
-            let answer = try await lookedUp(isFirst: false)
-            last = answer.response
-            if answer.isNews || mustAnswer || self.left <= .zero { return finished(last) }
+            if try await looked(isFirst: false) { return }
+        }
+    }
+
+    /// What to say, once there is something.
+    public var answer: AgentAPI.PollResponse {
+        state.withLock { state in
+            var answer = state.last
+            answer.serverTime = store.now()
+            if let arrival = state.arrival { (answer.renewed, answer.watches) = (arrival.renewed, arrival.watches) }
+            return answer
         }
     }
 
@@ -77,16 +81,40 @@ public final class HeldPoll: Sendable {
 
     private var left: Duration { now().duration(to: end) }
 
-    private func lookedUp(isFirst: Bool) async throws -> PollAnswer {
-        let answer = try await store.write { [look] session in try look(isFirst, session) }
-        ticket.looked(free: answer.free, had: answer.hadRoom)
-        return answer
+    /// Until the next look.
+    @inline(never) private var pause: Duration {
+        let cancels = state.withLock { !$0.last.cancellations.isEmpty }
+        return cancels ? min(left, settings.cancellationRepeat) : left
     }
 
-    private func finished(_ response: AgentAPI.PollResponse) -> AgentAPI.PollResponse {
-        ticket.close()
-        var response = response
-        if let arrival = arrival.withLock(\.self) { (response.renewed, response.watches) = (arrival.renewed, arrival.watches) }
+    /// Whether that ends the poll.
+    @inline(never) private func heard(_ signal: WakeUps.Signal) throws -> Bool {
+        switch signal {
+        case .answer(let answer): return took(answer.response, isAnswer: true)
+        case .changed: return false
+        case .agent:
+            state.withLock { $0.mustAnswer = true }
+            return false
+        case .timeout where left > .zero: return false
+        // Whatever would be news would have woken it.
+        case .timeout, .draining: return true
+        case .cancelled: throw CancellationError()
+        }
+    }
+
+    private func looked(isFirst: Bool) async throws -> Bool {
+        let answer = try await store.write { [look] session in try look(isFirst, session) }
+        ticket.looked(free: answer.free, had: answer.hadRoom)
+        return took(answer.response, isAnswer: answer.isNews || left <= .zero)
+    }
+
+    @inline(never) private func took(_ response: AgentAPI.PollResponse, isAnswer: Bool) -> Bool {
+        let isAnswered = state.withLock { state in
+            if state.arrival == nil { state.arrival = response }
+            state.last = response
+            return isAnswer || state.mustAnswer
+        }
+        if isAnswered { ticket.close() }
         for assignment in response.assignments {
             logger.info(
                 "task assigned",
@@ -95,6 +123,6 @@ public final class HeldPoll: Sendable {
                     "agent": "\(agent)",
                 ])
         }
-        return response
+        return isAnswered
     }
 }

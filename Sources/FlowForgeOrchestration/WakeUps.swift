@@ -38,7 +38,7 @@ public final class WakeUps: Sendable {
         /// What the topic is about has happened.
         case changed
         /// Of a poll: whoever made tasks ready has looked for it, and this is what to say.
-        case answer(PollAnswer)
+        indirect case answer(PollAnswer)
         /// Something concerns this very agent: a cancellation, a new standing.
         case agent
         case timeout

@@ -25,13 +25,13 @@ enum AgentRoutes {
             try AgentJoining.check(protocolVersion: message.protocolVersion)
             try await services.processes.admit(message, from: identity)
             let poll = try services.dispatcher.begin(message, from: identity)
-            let complete = { @Sendable (answer: AgentAPI.PollResponse) in
+            let encode = { @Sendable (answer: AgentAPI.PollResponse) in
                 var answer = answer
                 if services.joining.isRenewalOverdue(of: identity) { answer.directives.append(.renew) }
                 return try WireCoding.encode(answer)
             }
-            guard let answer = try await poll.arrive() else { return Response.held(poll, logger: context.logger, complete) }
-            return Response.json(bytes: try complete(answer))
+            guard try await poll.arrive() else { return Response.held(poll, logger: context.logger, encode) }
+            return Response.json(bytes: try encode(poll.answer))
         }
         agents.post("report") { request, context in
             let identity = try context.identity

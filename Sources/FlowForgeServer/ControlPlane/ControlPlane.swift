@@ -18,7 +18,7 @@ public final class ControlPlane: Sendable {
     let services: ControlPlaneServices
     private let certificates: ListenerCertificates
     private let handshakes: HandshakeRefusals
-    private let agentListener: Listener<RouterResponder<AgentContext>>
+    private let agentListener: Listener<BriefResponder<RouterResponder<AgentContext>>>
     private let operatorListener: Listener<RouterResponder<OperatorContext>>
     private let logger: Logger
     private let lock: DataFolderLock
@@ -54,7 +54,7 @@ public final class ControlPlane: Sendable {
         agentListener = Listener(
             name: "agent_api.listen", address: settings.agentListen, tls: certificates.agents,
             trustDomain: authority.trustDomain, limits: settings.limits, mostConnections: settings.limits.agents,
-            responder: Self.agentRouter(services).buildResponder(), refused: refused, logger: logger)
+            responder: BriefResponder(inner: Self.agentRouter(services).buildResponder()), refused: refused, logger: logger)
         operatorListener = Listener(
             name: "operator_api.listen", address: settings.operatorListen, tls: certificates.operators,
             trustDomain: authority.trustDomain, limits: settings.limits, mostConnections: settings.limits.operators,
