@@ -42,4 +42,24 @@ import Testing
             }
         }
     }
+
+    @Test(.timeLimit(.minutes(1))) func `a held poll that can no longer be refused says nothing, and the next one is refused`()
+        async throws
+    {
+        try await TestControlPlane.run { plane in
+            let agent = try await plane.agent()
+            let owner = try HTTPExchange(operator: plane, token: plane.ownerToken)
+            try await withThrowingTaskGroup(of: TestAgent.Answer.self) { group in
+                group.addTask { try await agent.poll(waitSeconds: 25, freeSlots: 1) }
+                try await eventually("the poll is held") { plane.controlPlane.heldRequests == 1 }
+                #expect(try await owner.send("POST", "/api/v1/agents/\(agent.id)/revoke").status == 200)
+                try await eventually("the poll is answered") { plane.controlPlane.heldRequests == 0 }
+                let answer = try #require(try await group.next())
+                #expect(answer.status == 200)
+                let response = try WireCoding.decode(AgentAPI.PollResponse.self, from: answer.body)
+                #expect(response.assignments.isEmpty && response.directives.isEmpty)
+            }
+            #expect(try await agent.poll().code == .agentRevoked)
+        }
+    }
 }

@@ -20,7 +20,8 @@ extension Response {
                     throw ClientGone()
                 } catch {
                     // Too late for a refusal: this answer says nothing, and the agent's next poll is refused.
-                    logger.error("a held poll failed", metadata: ["error": "\(error)"])
+                    logger.log(
+                        level: error is APIError ? .info : .error, "a held poll failed", metadata: ["error": "\(error)"])
                 }
                 try await writer.write(ByteBuffer(bytes: encode(poll.answer)))
                 try await writer.finish(nil)
