@@ -23,6 +23,14 @@ extension OperatorClient {
         }
     }
 
+    /// A blob of at most `largest` bytes, whose digest the caller has yet to check.
+    public func blob(_ digest: String, largest: Int) async throws -> Data {
+        let request = request(.GET, "/blobs/\(Self.escape(digest))")
+        // 64 KiB/s is the slowest line that is put up with.
+        let answer = try await send(request, within: timeout + .seconds(largest >> 16), largest: largest)
+        return Data(answer.body.readableBytesView)
+    }
+
     /// Stores a blob unless the control plane has it; returns whether it was sent.
     ///
     /// The control plane refuses content that does not have this digest (`digest_mismatch`). Safe to

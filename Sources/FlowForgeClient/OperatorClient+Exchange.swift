@@ -80,19 +80,21 @@ extension OperatorClient {
     }
 
     /// Throws `APIError` for every status from 400 up.
-    func send(_ request: HTTPClientRequest, within limit: Duration) async throws -> Answer {
+    func send(
+        _ request: HTTPClientRequest, within limit: Duration, largest: Int = OperatorClient.largestAnswer
+    ) async throws -> Answer {
         let answer: Answer
         do {
             let response = try await http.execute(request, timeout: .nanoseconds(limit.nanoseconds))
-            answer = Answer(status: response.status, body: try await response.body.collect(upTo: Self.largestAnswer))
+            answer = Answer(status: response.status, body: try await response.body.collect(upTo: largest))
         } catch let error as CancellationError {
             throw error
         } catch let error as HTTPClientError where error == .cancelled {
             throw CancellationError()
         } catch is NIOTooManyBytesError {
             throw ClientError(
-                .unexpectedAnswer, "the answer of \(address) is larger than \(Self.largestAnswer >> 20) MiB",
-                hint: "ask for less at once, with --limit")
+                .unexpectedAnswer, "the answer of \(address) has more than \(largest) bytes",
+                hint: largest == Self.largestAnswer ? "ask for less at once, with --limit" : "is there a proxy in between?")
         } catch {
             throw ClientError(error, reaching: address)
         }

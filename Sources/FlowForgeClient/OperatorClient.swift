@@ -24,6 +24,9 @@ public final class OperatorClient: Sendable {
         configuration.httpVersion = .http1Only
         configuration.redirectConfiguration = .disallow
         configuration.timeout.connect = .nanoseconds(min(.seconds(10), timeout).nanoseconds)
+        // The time limit of a request ends with the answer's head; a line that dies later must not hang. No
+        // long poll is held that long.
+        configuration.timeout.read = .seconds(90)
         // Its own retries would hide that the server is down until the deadline.
         configuration.connectionPool.retryConnectionEstablishment = false
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)

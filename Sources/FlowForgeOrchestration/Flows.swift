@@ -50,11 +50,11 @@ public struct Flows: Sendable {
             let view = try Self.find(flow, request.bundle, environment, in: session)
             let reference = FlowReference(environment: environment, bundle: view.bundle.name, flow: flow)
             if try session.flowPauses.resume(reference) {
+                try session.audit.append(
+                    actor: actor, action: "flow.resume", subject: "\(environment)/\(view.bundle.name)/\(flow)")
                 var queue = TaskQueue(session: session)
                 try queue.release(.flow(reference))
                 try queue.wakes.send(through: wakeUps, in: session)
-                try session.audit.append(
-                    actor: actor, action: "flow.resume", subject: "\(environment)/\(view.bundle.name)/\(flow)")
             }
             return try Self.find(flow, view.bundle.name, environment, in: session)
         }

@@ -104,7 +104,7 @@ public final class HeldPoll: Sendable {
 
     private func looked(isFirst: Bool) async throws -> Bool {
         let answer = try await store.write { [look] session in try look(isFirst, session) }
-        ticket.looked(free: answer.free, had: answer.hadRoom)
+        ticket.looked(free: answer.free, had: answer.hadRoom, given: answer.given)
         return took(answer.response, isAnswer: answer.isNews || left <= .zero)
     }
 

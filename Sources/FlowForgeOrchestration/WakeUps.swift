@@ -155,7 +155,11 @@ public final class WakeUps: Sendable {
                 switch try session.part({ try look(session) }) {
                 case .success(let answer):
                     session.whenCommitted { self.settle(id, answer) }
-                    if answer.hadRoom { ready[index].count -= max(1, answer.given[ready[index].engine] ?? 0) }
+                    for other in ready.indices where ready[other].pool == ready[index].pool {
+                        ready[other].count -= answer.given[ready[other].engine] ?? 0
+                    }
+                    // Who has room left has found nothing more that its engines can do.
+                    if answer.free > 0 { ready[index].count = 0 }
                 case .failure:
                     // It looks itself, and says why there is nothing for it.
                     session.whenCommitted {
@@ -249,8 +253,11 @@ public final class WakeUps: Sendable {
         func wait(upTo duration: Duration) async -> Signal { await wakeUps.wait(id, upTo: duration) }
 
         /// The holder of a poll's ticket has looked since it was woken; its agent has `free` slots left.
-        /// If it `had` none when it looked, another is woken in its place.
-        func looked(free: Int, had: Bool) { wakeUps.looked(id, free: free, had: had) }
+        /// If it `had` none when it looked, or filled them with tasks for other engines (`given`) than it
+        /// was woken for, another is woken in its place.
+        func looked(free: Int, had: Bool, given: [String: Int] = [:]) {
+            wakeUps.looked(id, free: free, had: had, given: given)
+        }
 
         /// If the holder was woken for a ready task and never looked, another is woken in its place.
         func close() { wakeUps.close(id) }
@@ -298,11 +305,12 @@ public final class WakeUps: Sendable {
         resume { state in state.signal(id, signal).map { [$0] } ?? [] }
     }
 
-    private func looked(_ id: UInt64, free: Int, had: Bool) {
+    private func looked(_ id: UInt64, free: Int, had: Bool, given: [String: Int]) {
         let owed: ReadyTasks? = state.withLock { state in
             defer { state.waiters[id]?.owed = nil }
             state.waiters[id]?.free = free
-            return had ? nil : state.waiters[id]?.owed
+            guard let owed = state.waiters[id]?.owed else { return nil }
+            return had && (free > 0 || given[owed.engine] != nil) ? nil : owed
         }
         if let owed { wake(ready: owed) }
     }
@@ -339,7 +347,7 @@ extension WakeUps.State {
         let isParked = waiter.continuation != nil
         // Taken out while it changes: two holders would copy it.
         var waiters = byPool.removeValue(forKey: pool) ?? WakeUps.PoolWaiters()
-        if isParked { waiters.looking.remove(id) } else { waiters.looking.insert(id) }
+        if isParked, !waiter.isReserved { waiters.looking.remove(id) } else { waiters.looking.insert(id) }
         if waiter.takes { waiters.takers.insert(id) } else { waiters.takers.remove(id) }
         if !waiters.isEmpty { byPool[pool] = waiters }
     }

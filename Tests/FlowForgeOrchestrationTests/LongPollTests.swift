@@ -69,6 +69,36 @@ import Testing
         #expect(try await response.assignments.isEmpty)
     }
 
+    @Test func `a task that becomes ready while a transaction looks for a poll is looked for when that is undone`() async throws {
+        struct Planned: Error {}
+        let wakeUps = WakeUps(alarm: { _, _ in })
+        let isArmed = Mutex(false)
+        let plane = try await ControlPlane(
+            wakeUps: wakeUps,
+            fault: { point in
+                guard point == .beforeCommit,
+                    isArmed.withLock({ armed in
+                        defer { armed = false }; return armed
+                    })
+                else { return }
+                wakeUps.wake(ready: ReadyTasks(pool: ControlPlane.pool, engine: "duckdb", count: 1))
+                throw Planned()
+            })
+        let agent = try await plane.agent()
+        async let response = agent.poll(wait: 25)
+        try await wakeUps.untilParked(1)
+        let before = plane.store.writeCounts().commits
+        isArmed.withLock { $0 = true }
+        await #expect(throws: Planned.self) { try await plane.start() }
+        // Its look is a write.
+        while plane.store.writeCounts().commits == before {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
+        wakeUps.drain()
+        #expect(try await response.assignments.isEmpty)
+    }
+
     @Test func `a parked poll is woken when a task upstream is done`() async throws {
         let plane = try await ControlPlane()
         let (agent, other) = (try await plane.agent("a"), try await plane.agent("b"))

@@ -12,6 +12,10 @@ struct SQLScan {
     /// `getvariable('name')`, in the order of the text.
     private(set) var variables: [(name: String, position: SourcePosition)] = []
 
+    /// The text without its comments and without white space that separates nothing: two texts of one
+    /// code differ in formatting only. To compare, not to run.
+    private(set) var code = ""
+
     private let scalars: [Unicode.Scalar]
     private var index = 0
     private var line = 1
@@ -28,9 +32,11 @@ struct SQLScan {
         var firstWord: (text: String, position: SourcePosition)?
         var semicolon: SourcePosition?
         var isAfterStatement = false
+        var isAfterGap = false
         while index < scalars.count {
             let scalar = scalars[index]
             if scalar.properties.isWhitespace || skipComment() {
+                isAfterGap = true
                 if index < scalars.count, scalars[index].properties.isWhitespace { advance() }
                 continue
             }
@@ -42,14 +48,19 @@ struct SQLScan {
                         hint: "a task is one SELECT; use CTEs (WITH …) or another task",
                         position: semicolon))
             }
+            let start = index
+            defer {
+                if scalar != ";" { keep(start..<index, afterGap: isAfterGap) }
+                isAfterGap = false
+            }
             if scalar == ";" {
                 semicolon = semicolon ?? position
                 advance()
             } else if isWordStart(scalar) {
-                let start = position
+                let place = position
                 let word = word()
-                if firstWord == nil { firstWord = (word, start) }
-                if word.lowercased() == "getvariable" { readVariable(start) }
+                if firstWord == nil { firstWord = (word, place) }
+                if word.lowercased() == "getvariable" { readVariable(place) }
                 if word.lowercased() == "e", index < scalars.count, scalars[index] == "'" { skipQuoted("'", escapes: true) }
             } else {
                 if firstWord == nil, scalar != "(" { firstWord = (String(Character(scalar)), position) }
@@ -67,6 +78,17 @@ struct SQLScan {
                     hint: "a task is a SELECT (or WITH …, FROM …, VALUES …); FlowForge writes its rows to the output",
                     position: firstWord.position))
         }
+    }
+
+    private mutating func keep(_ token: Range<Int>, afterGap: Bool) {
+        // `a b`, `'a' 'b'` and `1 .5` are not `ab`, `'a''b'` and `1.5`.
+        func isDigit(_ scalar: Unicode.Scalar) -> Bool { "0"..."9" ~= scalar }
+        func mayJoin(_ one: Unicode.Scalar, _ other: Unicode.Scalar) -> Bool {
+            let isText = [one, other].map { isWordPart($0) || $0 == "'" || $0 == "\"" }
+            return isText == [true, true] || (one == "." && isDigit(other)) || (isDigit(one) && other == ".")
+        }
+        if afterGap, let last = code.unicodeScalars.last, mayJoin(last, scalars[token.lowerBound]) { code += " " }
+        code.unicodeScalars.append(contentsOf: scalars[token])
     }
 
     private mutating func skipToken(_ scalar: Unicode.Scalar) {

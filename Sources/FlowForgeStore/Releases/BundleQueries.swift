@@ -53,8 +53,9 @@ public struct BundleQueries {
     public func manifest(digest: String) throws -> Manifest? {
         if let known = session.manifestCache?.find(digest) { return known }
         let text = try session.value(String.self, "SELECT manifest FROM bundle WHERE digest = ?", [digest])
-        guard let manifest = try text.map({ try fromJSON(Manifest.self, $0) }) else { return nil }
-        session.manifestCache?.keep(manifest, as: digest)
+        guard let text else { return nil }
+        let manifest = try fromJSON(Manifest.self, text)
+        if text.utf8.count <= ManifestCache.largest { session.manifestCache?.keep(manifest, as: digest) }
         return manifest
     }
 

@@ -5,14 +5,16 @@ internal import Synchronization
 /// digest stands for never changes.
 final class ManifestCache: Sendable {
     private let manifests = Mutex<[String: Manifest]>([:])
-    /// Full, it is emptied: most of it are releases that were replaced. A manifest takes some KiB.
-    private static let largest = 256
+    /// Full, it is emptied: most of it are releases that were replaced.
+    private static let most = 256
+    /// Of a manifest's text, in bytes; larger ones are rare and are read each time.
+    static let largest = 256 << 10
 
     func find(_ digest: String) -> Manifest? { manifests.withLock { $0[digest] } }
 
     func keep(_ manifest: Manifest, as digest: String) {
         manifests.withLock { manifests in
-            if manifests.count >= Self.largest { manifests = [:] }
+            if manifests.count >= Self.most { manifests = [:] }
             manifests[digest] = manifest
         }
     }

@@ -18,7 +18,12 @@ struct Remote: Sendable {
 }
 
 extension RemoteCommand {
-    func run() async throws {
+    func run() async throws { try await Remote.with(global) { try await run($0) } }
+}
+
+extension Remote {
+    /// Runs `body` with what the options and the environment say of the control plane.
+    static func with(_ global: GlobalOptions, _ body: (Remote) async throws -> Void) async throws {
         let environment = ProcessInfo.processInfo.environment
         let console = Console(global, environment: environment)
         let file = ContextFile(environment: environment)
@@ -30,7 +35,7 @@ extension RemoteCommand {
             address: connection.address, trust: connection.trust, token: connection.token,
             timeout: .milliseconds(Int64(global.timeout * 1000))
         ) { client in
-            try await run(Remote(client: client, console: console, now: Date()))
+            try await body(Remote(client: client, console: console, now: Date()))
         }
     }
 }

@@ -110,8 +110,12 @@ final class OperatorScenario {
             try await call("putBlob", .PUT, path, Data("wrong".utf8))
             for _ in 0..<2 { try await call("putBlob", .PUT, path, blob.bytes) }
             try await call("hasBlob", .HEAD, path)
+            try await call("getBlob", .GET, path)
         }
         try await call("putBlob", .PUT, "/api/v1/blobs/nonsense", Data())
+        for none in ["nonsense", ContentDigest.of(Data("none".utf8))] {
+            try await call("getBlob", .GET, "/api/v1/blobs/\(none)")
+        }
         for _ in 0..<2 { try await post("pushBundle", "/bundles", ["digest": .string(bundle.digest)]) }
         try await post("pushBundle", "/bundles", ["digest": .string(ContentDigest.of(Data()))])
         try await post("pushBundle", "/bundles", ["digest": .string(bundle.ociManifest.config.digest)])

@@ -7,7 +7,10 @@ import Foundation
 struct BundleCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bundle", abstract: "Bundles: flows, their SQL and their checks, packed under a digest.",
-        subcommands: [BundleValidate.self, BundleBuild.self, BundlePush.self, BundleShow.self, BundleList.self])
+        subcommands: [
+            BundleValidate.self, BundleBuild.self, BundlePush.self, BundlePull.self, BundleDiffCommand.self, BundleShow.self,
+            BundleList.self,
+        ])
 }
 
 struct BundleValidate: AsyncParsableCommand {
@@ -97,18 +100,7 @@ struct BundleShow: RemoteCommand {
     @OptionGroup var global: GlobalOptions
 
     func run(_ remote: Remote) async throws {
-        let view: OperatorAPI.BundleView
-        if bundle.hasPrefix("sha256:") {
-            view = try await remote.client.bundle(digest: bundle)
-        } else {
-            let parts = bundle.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
-                throw CommandError(
-                    .usage, "usage", "'\(bundle)' is neither NAME@VERSION nor a digest",
-                    hint: "`flowforge bundle list` shows what there is")
-            }
-            view = try await remote.client.bundle(parts[0], version: parts[1])
-        }
+        let view = try await remote.bundle(bundle)
         try remote.show(view) { style, width in Self.page(view, style, width, remote) }
     }
 

@@ -33,9 +33,7 @@ struct DeployCommand: RemoteCommand {
         let exists = FileManager.default.fileExists(atPath: bundle, isDirectory: &isFolder)
         guard exists && isFolder.boolValue else {
             guard bundle.contains("@") || bundle.hasPrefix("sha256:") else {
-                throw CommandError(
-                    .notFound, .notFound, "'\(bundle)' is no folder here, nor is it NAME@VERSION or a digest",
-                    hint: "give the folder that holds \(BundleFolder.manifestName), or see `flowforge bundle list`")
+                throw CommandError.noBundle(bundle)
             }
             return bundle
         }

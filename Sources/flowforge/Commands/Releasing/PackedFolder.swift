@@ -83,3 +83,11 @@ struct ProblemReport: Encodable {
         return lines.joined(separator: "\n")
     }
 }
+
+extension CommandError {
+    static func noBundle(_ text: String) -> CommandError {
+        CommandError(
+            .notFound, .notFound, "'\(text)' is no folder here, nor is it NAME@VERSION or a digest",
+            hint: "give the folder that holds \(BundleFolder.manifestName), or see `flowforge bundle list`")
+    }
+}

@@ -1,0 +1,95 @@
+internal import FlowForgeDomain
+internal import FlowForgeProtocol
+internal import Foundation
+
+/// A bundle taken apart into things that have a name and fields, so that two bundles can be compared.
+struct BundleFacts {
+    struct Item: Hashable, Comparable {
+        var subject: BundleDiff.Subject
+        var name: String
+
+        static func < (left: Item, right: Item) -> Bool {
+            let order = BundleDiff.Subject.allCases
+            let (first, second) = (order.firstIndex(of: left.subject)!, order.firstIndex(of: right.subject)!)
+            return first == second ? left.name.utf8.lexicographicallyPrecedes(right.name.utf8) : first < second
+        }
+    }
+
+    private(set) var items: [Item: [String: JSONValue]] = [:]
+    private let files: [String: BundleFile]
+
+    init(_ bundle: PackedBundle) {
+        files = Dictionary(uniqueKeysWithValues: bundle.files.map { ($0.path, $0) })
+        let manifest = bundle.manifest
+        add(.bundle, manifest.name, ["description": .string(manifest.description)])
+        for parameter in manifest.parameters { add(.parameter, parameter.name, members(of: parameter)) }
+        for variable in manifest.variables { add(.variable, variable.name, members(of: variable)) }
+        for asset in manifest.external { add(.external, "\(asset)", [:]) }
+        for flow in manifest.flows { add(flow) }
+        let queries = Set(manifest.flows.flatMap(\.tasks).compactMap(\.sql))
+        for file in bundle.files where file.path != BundleFolder.manifestName && !queries.contains(file.path) {
+            add(.file, file.path, ["contents": .string(ContentDigest.of(file.contents)), "executable": .bool(file.isExecutable)])
+        }
+    }
+
+    private mutating func add(_ subject: BundleDiff.Subject, _ name: String, _ fields: [String: JSONValue]) {
+        items[Item(subject: subject, name: name)] = fields
+    }
+
+    private mutating func add(_ flow: FlowSpec) {
+        add(.flow, flow.name, members(flow, but: "tasks", "triggers"))
+        for trigger in flow.triggers ?? [] { add(.trigger, "\(flow.name).\(trigger.name)", members(trigger)) }
+        for task in flow.tasks {
+            var fields = members(task, but: "checks", "columns", "source", "sql", "load", "output")
+            if let source = task.source { fields["source"] = .object(members(source, but: "columns")) }
+            if let path = task.sql { fields["query"] = .string(query(path)) }
+            add(.task, "\(flow.name).\(task.name)", fields)
+            for var check in task.checks {
+                if case .sql(let query) = check.rule { check.rule = .sql(query: SQLScan(query).code) }
+                add(.check, "\(task.output.map { "\($0)" } ?? "\(flow.name).\(task.name)").\(check.name)", members(check))
+            }
+            guard let asset = task.output else { continue }
+            add(.asset, "\(asset)", ["load": .object(members(task.load))])
+            addColumns(of: task, asset)
+        }
+    }
+
+    /// What is read of a source is declared with its type; of other tables perhaps a description and tags.
+    private mutating func addColumns(of task: TaskSpec, _ asset: AssetName) {
+        for column in task.source?.columns ?? [] { add(.column, "\(asset).\(column.name)", members(column)) }
+        for column in task.columns {
+            let item = Item(subject: .column, name: "\(asset).\(column.name)")
+            items[item, default: [:]].merge(members(column)) { $1 }
+        }
+    }
+
+    /// Without its comments and its formatting.
+    private func query(_ path: String) -> String {
+        SQLScan(String(decoding: files[path]?.contents ?? Data(), as: UTF8.self)).code
+    }
+
+    /// A default may be an empty text.
+    private func members(of parameter: ParameterSpec) -> [String: JSONValue] {
+        var fields = members(parameter, but: "defaultValue")
+        fields["default"] = parameter.defaultValue
+        return fields
+    }
+
+    /// The members of its JSON, which are those of the manifest; nothing that is empty.
+    private func members(_ value: some Encodable, but left: String...) -> [String: JSONValue] {
+        guard let bytes = try? WireCoding.encode(value), let json = try? WireCoding.decode(JSONValue.self, from: bytes),
+            let members = json.object
+        else { preconditionFailure("a part of a validated manifest is a JSON object") }
+        return members.filter { $0.key != "name" && !left.contains($0.key) && !Self.isEmpty($0.value) }
+    }
+
+    private static func isEmpty(_ value: JSONValue) -> Bool {
+        switch value {
+        case .null: true
+        case .string(let text): text.isEmpty
+        case .array(let items): items.isEmpty
+        case .object(let members): members.isEmpty
+        case .bool, .integer, .number: false
+        }
+    }
+}

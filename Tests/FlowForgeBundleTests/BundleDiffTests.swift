@@ -1,0 +1,138 @@
+import FlowForgeProtocol
+import Foundation
+import Testing
+
+@testable import FlowForgeBundle
+
+@Suite struct BundleDiffTests {
+    private func bundle(_ manifest: String = Sample.manifest, sql: String = Sample.sql, more: [BundleFile] = []) throws
+        -> PackedBundle
+    {
+        try BundleBuilder.build([Sample.file("flowforge.yaml", manifest), Sample.file("sql/orders.sql", sql)] + more)
+    }
+
+    private func changes(_ manifest: String = Sample.manifest, sql: String = Sample.sql, more: [BundleFile] = []) throws
+        -> [String]
+    {
+        BundleDiff(try bundle(), try bundle(manifest, sql: sql, more: more)).changes.map {
+            "\($0.action) \($0.subject) \($0.name) \($0.impact): \($0.fields.map(\.name).joined(separator: " "))"
+        }
+    }
+
+    @Test func `comments, formatting, the order of keys and another version are no changes`() throws {
+        let sql = """
+            -- what is new
+            SELECT id,amount /* all /* of */ it */
+                FROM bronze . orders
+              WHERE  id>getvariable( 'year' ) ;
+
+            """
+        let manifest = Sample.manifest("bundle: {name: sample, version: 1.0.0}\n", "").appending(
+            "# the same\nbundle:\n  version: 1.1.0\n  name: sample\n")
+        #expect(try changes(manifest, sql: sql).isEmpty)
+        let diff = BundleDiff(try bundle(), try bundle(manifest, sql: sql))
+        #expect(diff.impact == nil && diff.to.version == "1.1.0")
+    }
+
+    @Test(arguments: [
+        // What SELECTs and programs do.
+        ("SELECT id, amount FROM bronze.orders", "changed task daily.orders nonBreaking: query"),
+        (
+            "SELECT id, amount FROM bronze.orders WHERE id > getvariable('year') AND 'a' 'b' = ''",
+            "changed task daily.orders nonBreaking: query"
+        ),
+    ])
+    func `a query that says something else is a change`(sql: String, change: String) throws {
+        #expect(try changes(sql: sql) == [change])
+    }
+
+    @Test(arguments: [
+        ("SELECT 'a' 'b'", "SELECT 'a''b'"), ("SELECT 1 .5", "SELECT 1.5"), ("SELECT a b", "SELECT ab"),
+        ("SELECT '-- no comment'", "SELECT ''"), ("SELECT $$ x $$", "SELECT $$ x  $$"), ("SELECT \"a b\"", "SELECT \"a  b\""),
+    ])
+    func `what is no formatting counts`(one: String, other: String) {
+        #expect(SQLScan(one).code != SQLScan(other).code)
+    }
+
+    @Test(arguments: [
+        // Columns.
+        (
+            "{type: BIGINT, required: true}, amount", "{type: BIGINT, required: true}, at: DATE, amount",
+            "added column bronze.orders.at nonBreaking: required type"
+        ),
+        (", amount: \"DECIMAL(18, 2)\"", "", "removed column bronze.orders.amount breaking: required type"),
+        ("DECIMAL(18, 2)", "DECIMAL(20, 4)", "changed column bronze.orders.amount nonBreaking: type"),
+        ("DECIMAL(18, 2)", "DECIMAL(18, 4)", "changed column bronze.orders.amount breaking: type"),
+        ("DECIMAL(18, 2)", "VARCHAR", "changed column bronze.orders.amount breaking: type"),
+        ("type: BIGINT", "type: HUGEINT", "changed column bronze.orders.id nonBreaking: type"),
+        ("type: BIGINT", "type: INTEGER", "changed column bronze.orders.id breaking: type"),
+        (", required: true", "", "changed column bronze.orders.id breaking: required"),
+        (
+            "keys: [id]\n", "keys: [id]\n        columns: {id: {description: the order}}\n",
+            "added column silver.orders.id metadata: description"
+        ),
+        // Tables.
+        ("load: merge\n        keys: [id]", "load: scd2\n        keys: [id]", "changed asset silver.orders breaking: load"),
+        // What is asked for.
+        ("default: 2013", "default: 2014", "changed parameter year nonBreaking: default"),
+        (", default: 2013", "", "changed parameter year breaking: default"),
+        (
+            "raw_dir: {type: path}", "raw_dir: {type: path}\n  unit: {type: string, default: \"\"}",
+            "added variable unit nonBreaking: default type"
+        ),
+        ("raw_dir: {type: path}", "raw_dir: {type: path}\n  unit: {type: string}", "added variable unit breaking: type"),
+        ("year: {type: integer,", "year: {type: number,", "changed parameter year breaking: type"),
+        // The rest.
+        (
+            "- not_null: id", "- not_null: id\n          - row_count: {min: 1}",
+            "added check silver.orders.row_count nonBreaking: rule severity"
+        ),
+        ("layer: silver", "description: refined\n        layer: silver", "changed task daily.orders metadata: description"),
+        ("layer: silver", "retries: {max: 2}\n        layer: silver", "changed task daily.orders nonBreaking: retry"),
+        ("  daily:\n", "  daily:\n    priority: 5\n", "changed flow daily nonBreaking: priority"),
+    ])
+    func `each change is named with what it means`(old: String, new: String, change: String) throws {
+        #expect(try changes(Sample.manifest(old, new)) == [change])
+    }
+
+    @Test func `files that programs read count by their bytes and whether they can be executed`() throws {
+        let manifest = Sample.manifest("flows:", "include: [lib/]\nflows:")
+        let one = try bundle(manifest, more: [Sample.file("lib/a.py", "1"), Sample.file("lib/b.sh", "2")])
+        let other = try bundle(
+            manifest,
+            more: [Sample.file("lib/a.py", "# 1"), Sample.file("lib/b.sh", "2", isExecutable: true), Sample.file("lib/c", "3")])
+        let diff = BundleDiff(one, other)
+        #expect(diff.changes.map(\.name) == ["lib/a.py", "lib/b.sh", "lib/c"])
+        #expect(diff.changes.map { $0.fields.map(\.name) } == [["contents"], ["executable"], ["contents", "executable"]])
+        #expect(diff.impact == .nonBreaking)
+    }
+
+    /// Every pair of versions, made of random choices.
+    @Test func `the difference back mirrors the difference forth, and there is none to itself`() throws {
+        var random = SystemRandomNumberGenerator()
+        let edits: [(String, String)] = [
+            ("DECIMAL(18, 2)", "DECIMAL(20, 4)"), ("type: BIGINT", "type: INTEGER"), (", required: true", ""),
+            ("default: 2013", "default: 2014"),
+            ("raw_dir: {type: path}", "raw_dir: {type: path}\n  unit: {type: string}"), ("load: merge", "load: scd2"),
+            ("- not_null: id", "- unique: id"), ("layer: silver", "description: refined\n        layer: silver"),
+            ("  daily:\n", "  daily:\n    priority: 5\n"),
+        ]
+        func version() throws -> (PackedBundle, [Int]) {
+            let chosen = edits.indices.filter { _ in Bool.random(using: &random) }
+            let manifest = chosen.reduce(Sample.manifest) { $0.replacing(edits[$1].0, with: edits[$1].1) }
+            let isOther = Bool.random(using: &random)
+            return (
+                try bundle(manifest, sql: isOther ? "SELECT id FROM bronze.orders" : Sample.sql), chosen + (isOther ? [99] : [])
+            )
+        }
+        for _ in 0..<50 {
+            let ((one, first), (other, second)) = (try version(), try version())
+            let diff = BundleDiff(one, other)
+            #expect(BundleDiff(other, one) == diff.mirrored, "\(first) \(second)")
+            #expect(diff.mirrored.mirrored == diff)
+            #expect(diff.changes.isEmpty == (first == second), "\(first) \(second)")
+            #expect(try WireCoding.decode(BundleDiff.self, from: WireCoding.encode(diff)) == diff)
+            #expect(BundleDiff(one, one).changes.isEmpty)
+        }
+    }
+}
