@@ -76,9 +76,6 @@ public final class HeldPoll: Sendable {
     /// Its agent is gone: ``hold()`` throws `CancellationError`.
     public func leave() { ticket.cancel() }
 
-    /// An answer that says nothing.
-    public var nothing: AgentAPI.PollResponse { AgentAPI.PollResponse(serverTime: store.now()) }
-
     private var left: Duration { now().duration(to: end) }
 
     /// Until the next look.
