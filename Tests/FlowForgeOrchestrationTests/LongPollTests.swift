@@ -51,20 +51,20 @@ import Testing
         struct Planned: Error {}
         // No wait ends by itself.
         let wakeUps = WakeUps(alarm: { _, _ in })
-        let agentID = Mutex<ID<Agent>?>(nil)
+        let concerned = Mutex<ID<Agent>?>(nil)
         let plane = try await ControlPlane(
             wakeUps: wakeUps,
             fault: { point in
-                guard point == .beforeCommit, let agent = agentID.withLock(\.self) else { return }
+                // Once: what the agent hears then makes its poll look.
+                guard point == .beforeCommit, let agent = concerned.withLock({ $0.take() }) else { return }
                 wakeUps.wake(agent: agent)
                 throw Planned()
             })
         let agent = try await plane.agent()
         async let response = agent.poll(wait: 25)
         try await plane.wakeUps.untilParked(1)
-        agentID.withLock { $0 = agent.identity.id }
+        concerned.withLock { $0 = agent.identity.id }
         await #expect(throws: Planned.self) { try await plane.start() }
-        agentID.withLock { $0 = nil }
         // A poll that is woken for its agent answers, whatever there is to say.
         #expect(try await response.assignments.isEmpty)
     }
