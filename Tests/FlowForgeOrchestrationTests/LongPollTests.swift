@@ -99,6 +99,37 @@ import Testing
         #expect(try await response.assignments.isEmpty)
     }
 
+    @Test func `an agent that takes a more urgent task than it was chosen for leaves the other to the next`() async throws {
+        let wakeUps = WakeUps(alarm: { _, _ in })
+        let plane = try await ControlPlane(
+            [
+                task("d", output: "bronze.d", retries: 1),
+                task("c", output: "bronze.c", retries: 1, engine: "command"),
+            ], wakeUps: wakeUps)
+        let (both, one) = (try await plane.agent("both"), try await plane.agent("one"))
+        // Of a run that is not urgent the task of one engine waits for its retry, of an urgent one that of the other.
+        for (priority, failing) in [(0, "d"), (10, "c")] {
+            _ = try await plane.starter.start(
+                .init(environment: ControlPlane.environment, flow: "daily", priority: priority), by: .principal("ada"))
+            for _ in 0..<2 {
+                let work = try #require(try await both.poll(engines: ["duckdb", "command"]).assignments.first)
+                if work.task == failing {
+                    try await both.report(.finished(both.failure("disk_full", retryable: true)), of: work)
+                } else {
+                    try await both.succeed(work, output: "bronze.\(work.task)")
+                }
+            }
+        }
+        async let urgent = both.poll(engines: ["duckdb", "command"], wait: 25)
+        try await wakeUps.untilParked(1)
+        async let other = one.poll(wait: 25)
+        try await wakeUps.untilParked(2)
+        plane.time.advance(10)
+        try await plane.reaper.releaseDue()
+        #expect(try await urgent.assignments.map(\.task) == ["c"])
+        #expect(try await other.assignments.map(\.task) == ["d"])
+    }
+
     @Test func `a parked poll is woken when a task upstream is done`() async throws {
         let plane = try await ControlPlane()
         let (agent, other) = (try await plane.agent("a"), try await plane.agent("b"))
