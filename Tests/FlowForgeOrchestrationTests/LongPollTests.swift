@@ -108,7 +108,7 @@ import Testing
             ], wakeUps: wakeUps)
         let (both, one) = (try await plane.agent("both"), try await plane.agent("one"))
         // Of a run that is not urgent the task of one engine waits for its retry, of an urgent one that of the other.
-        for (priority, failing) in [(0, "d"), (10, "c")] {
+        for (priority, failing) in [(0, "c"), (10, "d")] {
             _ = try await plane.starter.start(
                 .init(environment: ControlPlane.environment, flow: "daily", priority: priority), by: .principal("ada"))
             for _ in 0..<2 {
@@ -122,12 +122,13 @@ import Testing
         }
         async let urgent = both.poll(engines: ["duckdb", "command"], wait: 25)
         try await wakeUps.untilParked(1)
-        async let other = one.poll(wait: 25)
+        // What becomes ready is handed out engine by engine, this one first.
+        async let other = one.poll(engines: ["command"], wait: 25)
         try await wakeUps.untilParked(2)
         plane.time.advance(10)
         try await plane.reaper.releaseDue()
-        #expect(try await urgent.assignments.map(\.task) == ["c"])
-        #expect(try await other.assignments.map(\.task) == ["d"])
+        #expect(try await urgent.assignments.map(\.task) == ["d"])
+        #expect(try await other.assignments.map(\.task) == ["c"])
     }
 
     @Test func `a parked poll is woken when a task upstream is done`() async throws {
