@@ -29,37 +29,35 @@ import Testing
 
     @Test(.timeLimit(.minutes(1))) func `a held poll hears at once that its agent is to drain`() async throws {
         try await TestControlPlane.run { plane in
-            let agent = try await plane.agent()
-            let owner = try HTTPExchange(operator: plane, token: plane.ownerToken)
-            try await withThrowingTaskGroup(of: TestAgent.Answer.self) { group in
-                group.addTask { try await agent.poll(waitSeconds: 25, freeSlots: 1) }
-                try await eventually("the poll is held") { plane.controlPlane.heldRequests == 1 }
-                #expect(try await owner.send("POST", "/api/v1/agents/\(agent.id)/drain").status == 200)
-                // Long before the 25 s for which it would be held.
-                try await eventually("the poll is answered") { plane.controlPlane.heldRequests == 0 }
-                let answer = try #require(try await group.next())
-                #expect(try WireCoding.decode(AgentAPI.PollResponse.self, from: answer.body).directives == [.drain])
-            }
+            let answer = try await answer(to: try await plane.agent(), after: "drain", plane)
+            #expect(answer.directives == [.drain])
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a held poll that can no longer be refused says nothing, and the next one is refused`()
-        async throws
-    {
+    @Test(.timeLimit(.minutes(1)))
+    func `a held poll that can no longer be refused says nothing, and the next one is refused`() async throws {
         try await TestControlPlane.run { plane in
             let agent = try await plane.agent()
-            let owner = try HTTPExchange(operator: plane, token: plane.ownerToken)
-            try await withThrowingTaskGroup(of: TestAgent.Answer.self) { group in
-                group.addTask { try await agent.poll(waitSeconds: 25, freeSlots: 1) }
-                try await eventually("the poll is held") { plane.controlPlane.heldRequests == 1 }
-                #expect(try await owner.send("POST", "/api/v1/agents/\(agent.id)/revoke").status == 200)
-                try await eventually("the poll is answered") { plane.controlPlane.heldRequests == 0 }
-                let answer = try #require(try await group.next())
-                #expect(answer.status == 200)
-                let response = try WireCoding.decode(AgentAPI.PollResponse.self, from: answer.body)
-                #expect(response.assignments.isEmpty && response.directives.isEmpty)
-            }
+            let answer = try await answer(to: agent, after: "revoke", plane)
+            #expect(answer.assignments.isEmpty && answer.directives.isEmpty)
             #expect(try await agent.poll().code == .agentRevoked)
+        }
+    }
+
+    /// To a poll that is held until the owner does that to its agent.
+    private func answer(
+        to agent: TestAgent, after verb: String, _ plane: TestControlPlane
+    ) async throws -> AgentAPI.PollResponse {
+        let owner = try HTTPExchange(operator: plane, token: plane.ownerToken)
+        return try await withThrowingTaskGroup(of: TestAgent.Answer.self) { group in
+            group.addTask { try await agent.poll(waitSeconds: 25, freeSlots: 1) }
+            try await eventually("the poll is held") { plane.controlPlane.heldRequests == 1 }
+            #expect(try await owner.send("POST", "/api/v1/agents/\(agent.id)/\(verb)").status == 200)
+            // Long before the 25 s for which it would be held.
+            try await eventually("the poll is answered") { plane.controlPlane.heldRequests == 0 }
+            let answer = try #require(try await group.next())
+            #expect(answer.status == 200)
+            return try WireCoding.decode(AgentAPI.PollResponse.self, from: answer.body)
         }
     }
 }

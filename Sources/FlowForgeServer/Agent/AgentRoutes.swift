@@ -41,9 +41,7 @@ enum AgentRoutes {
         }
         agents.get("blobs/{digest}") { request, context in
             let digest = try context.parameters.require("digest")
-            let file = try services.bundles.blob(digest)
-            let size = try services.bundles.size(ofBlob: digest) ?? 0
-            return try await BlobResponse(file: file, digest: digest, size: size).response(to: request, context: context)
+            return try await BlobResponse(digest, of: services.bundles).response(to: request, context: context)
         }
     }
 }

@@ -1,13 +1,21 @@
 internal import FlowForgeProtocol
+internal import FlowForgeReleases
 internal import Foundation
 internal import Hummingbird
 
 /// A blob as an answer: whole, or the range that was asked for (RFC 9110, section 14), so that a
 /// download that was cut goes on where it stopped.
 struct BlobResponse {
-    let file: URL
-    let digest: String
-    let size: Int64
+    private let file: URL
+    private let digest: String
+    private let size: Int64
+
+    /// Throws `not_found` where the registry has no such blob.
+    init(_ digest: String, of registry: BundleRegistry) throws {
+        file = try registry.blob(digest)
+        size = try registry.size(ofBlob: digest) ?? 0
+        self.digest = digest
+    }
 
     func response(to request: Request, context: some RequestContext) async throws -> Response {
         var headers: HTTPFields = [

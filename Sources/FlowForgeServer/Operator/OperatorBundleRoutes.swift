@@ -16,10 +16,7 @@ extension OperatorRoutes {
                 status: .ok, headers: [.contentType: "application/octet-stream", .contentLength: "\(bytes)"])
         }
         get("blobs/:digest") { request, context, _ in
-            let digest = try context.part("digest")
-            let file = try registry.blob(digest)
-            let size = try registry.size(ofBlob: digest) ?? 0
-            return try await BlobResponse(file: file, digest: digest, size: size).response(to: request, context: context)
+            try await BlobResponse(try context.part("digest"), of: registry).response(to: request, context: context)
         }
         put("blobs/:digest", .operator_) { request, context, _ in
             if let length = request.headers[.contentLength].flatMap(Int64.init), length > BundleRegistry.largestBlob {

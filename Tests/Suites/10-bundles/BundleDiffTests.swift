@@ -49,6 +49,8 @@ import Testing
                 differs.output.contains(/~ +column +bronze\.[a-z]+\.carrier +breaking +type: VARCHAR → INTEGER/), "\(differs)")
             let back = try await it.mustFlowforge("bundle", "diff", other.path, "nyc-flights@1.0.0", "--json")
             #expect(back.output.contains(#""before":"INTEGER""#) || back.output.contains(#""before" : "INTEGER""#), "\(back)")
+            let nowhere = try await it.flowforge("bundle", "diff", "no/such/folder", example)
+            #expect(nowhere.status == 3 && nowhere.errors.contains("'no/such/folder' is no folder here"), "\(nowhere)")
             let missing = try await it.flowforge("bundle", "diff", "nyc-flights@9.0.0", example)
             #expect(missing.status == 3 && missing.errors.contains("nyc-flights@9.0.0"), "\(missing)")
         }

@@ -21,11 +21,11 @@ struct BundleDiffCommand: AsyncParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() async throws {
-        if isFolder(from), isFolder(to) {
+        if PackedFolder.isFolder(from), PackedFolder.isFolder(to) {
             let console = Console(global)
             return try show(BundleDiff(built(from, console), built(to, console)), console)
         }
-        for text in [from, to] where !isFolder(text) && !text.contains("@") && !text.hasPrefix("sha256:") {
+        for text in [from, to] where !PackedFolder.isFolder(text) && !text.contains("@") && !text.hasPrefix("sha256:") {
             throw CommandError.noBundle(text)
         }
         try await Remote.with(global) { remote in
@@ -34,17 +34,12 @@ struct BundleDiffCommand: AsyncParsableCommand {
         }
     }
 
-    private func isFolder(_ text: String) -> Bool {
-        var isFolder: ObjCBool = false
-        return FileManager.default.fileExists(atPath: text, isDirectory: &isFolder) && isFolder.boolValue
-    }
-
     private func built(_ folder: String, _ console: Console) throws -> PackedBundle {
         try PackedFolder(folder: folder, console: console).build()
     }
 
     private func bundle(_ text: String, _ remote: Remote) async throws -> PackedBundle {
-        isFolder(text) ? try built(text, remote.console) : try await remote.pull(text)
+        PackedFolder.isFolder(text) ? try built(text, remote.console) : try await remote.pull(text)
     }
 
     private func show(_ diff: BundleDiff, _ console: Console) throws {

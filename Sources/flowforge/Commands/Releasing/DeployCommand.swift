@@ -29,9 +29,7 @@ struct DeployCommand: RemoteCommand {
 
     /// Pushes a folder and gives its digest; anything else is a reference as it is.
     private func reference(_ remote: Remote) async throws -> String {
-        var isFolder: ObjCBool = false
-        let exists = FileManager.default.fileExists(atPath: bundle, isDirectory: &isFolder)
-        guard exists && isFolder.boolValue else {
+        guard PackedFolder.isFolder(bundle) else {
             guard bundle.contains("@") || bundle.hasPrefix("sha256:") else {
                 throw CommandError.noBundle(bundle)
             }

@@ -8,6 +8,12 @@ struct PackedFolder {
     let folder: String
     let console: Console
 
+    /// Whether `text` names a folder here, rather than a bundle of the registry.
+    static func isFolder(_ text: String) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: text, isDirectory: &isFolder) && isFolder.boolValue
+    }
+
     /// Validates and packs. What is wrong is printed, all of it, and ends the command.
     func build() throws -> PackedBundle {
         do {
