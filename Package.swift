@@ -121,7 +121,7 @@ let package = Package(
             uses: [lifecycle, logging, parser]),
         program(
             "flowforge", needs: ["FlowForgeClient", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
-            uses: [parser, .product(name: "Yams", package: "Yams")]),
+            uses: [parser, subprocess, system, .product(name: "Yams", package: "Yams")]),
         // In C, and started before each task: what the Swift runtime costs at a program's start is not for it.
         .executableTarget(
             name: "flowforge-launch",

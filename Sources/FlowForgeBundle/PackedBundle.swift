@@ -5,6 +5,8 @@ public import Foundation
 /// (the ``Manifest`` as canonical JSON) and one layer (the files). See docs/bundle.md.
 public struct PackedBundle: Hashable, Sendable {
     public let manifest: Manifest
+    /// What ``manifest`` writes, as `flowforge bundle lock` found it; `nil` where the files have no lock.
+    public let lock: BundleLock?
     /// Sorted by path.
     public let files: [BundleFile]
     public let ociManifest: OCIManifest
@@ -32,6 +34,7 @@ public struct PackedBundle: Hashable, Sendable {
 
     /// Packs files that were validated against `manifest` before.
     init(manifest: Manifest, files: [BundleFile]) throws(BundleRefusal) {
+        lock = files.first { $0.path == BundleLock.fileName }.flatMap { try? BundleLock(reading: $0.contents) }
         let layer = try BundleArchive.pack(files)
         let config = try Self.canonical(manifest)
         let head = OCIManifest(

@@ -50,7 +50,7 @@ enum ImportRules {
             modules: ["AsyncHTTPClient"], allowed: ["FlowForgeClient", "FlowForgeAgentCore", "FlowForgeTestSupport"],
             reason: "only the client and the agent dial out"),
         Exclusive(
-            modules: ["Subprocess"], allowed: ["FlowForgeAgentCore", "FlowForgeTestSupport"],
+            modules: ["Subprocess"], allowed: ["FlowForgeAgentCore", "FlowForgeTestSupport", "flowforge"],
             reason: "the control plane starts no processes"),
         Exclusive(
             modules: ["ArgumentParser"], allowed: ["flowforged", "flowforge-agent", "flowforge"],

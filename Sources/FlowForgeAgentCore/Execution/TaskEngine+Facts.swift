@@ -1,3 +1,4 @@
+public import FlowForgeBundle
 public import FlowForgeProtocol
 
 /// What an engine learnt of a task besides its figures; the raw material of lineage events.
@@ -13,11 +14,7 @@ public struct TaskFacts: Sendable {
 
 /// Something that a task read.
 public struct InputFacts: Sendable {
-    public enum Origin: Hashable, Sendable {
-        case asset(AssetName)
-        /// Raw files, by the pattern in the manifest.
-        case source(pattern: String)
-    }
+    public typealias Origin = LineageOrigin
 
     public var origin: Origin
     public var schema: [ColumnSchema]

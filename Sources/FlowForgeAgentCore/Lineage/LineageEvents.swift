@@ -53,8 +53,6 @@ struct LineageEvents: Sendable {
 
     /// In bytes. A larger query is left out, so that the event stays within what a report may carry.
     private static let largestQuery = 256 << 10
-    /// Influences on all columns of a table together; an entry has some 200 bytes.
-    private static let mostInfluences = 5000
 
     private var query: String? {
         work.task.sql.flatMap { try? String(contentsOf: work.bundleFolder.appending(path: $0), encoding: .utf8) }
@@ -62,9 +60,7 @@ struct LineageEvents: Sendable {
     }
 
     private func columnLineage(_ facts: TaskFacts) -> LineageFacets.Facet? {
-        guard let lineage = facts.columnLineage,
-            lineage.columns.reduce(0, { $0 + $1.influences.count }) <= Self.mostInfluences
-        else { return nil }
+        guard let lineage = facts.columnLineage, lineage.isTellable else { return nil }
         return LineageFacets.columnLineage(lineage, named: named)
     }
 

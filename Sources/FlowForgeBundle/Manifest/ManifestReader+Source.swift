@@ -1,7 +1,9 @@
+internal import FlowForgeProtocol
+
 extension ManifestReader {
     static let sourceKeys = ["format", "path", "delimiter", "quote", "nulls", "columns"]
     /// Columns that an ingest adds, so that no source may bring its own.
-    static let auditColumns = ["_ingested_at", "_source_file", "_row_number", "_run_id"]
+    static let auditColumns = SourceSpec.audit.map(\.name)
 
     func source(_ body: YAMLMapping) -> SourceSpec {
         let format = body.choice("format", SourceSpec.Format.self, required: true)

@@ -15,6 +15,18 @@ final class ManifestReader {
     /// The manifest in `files`, which must have passed ``BundleFolder/files()`` or
     /// ``BundleArchive/files(in:)``.
     static func read(_ files: [BundleFile]) throws(BundleProblems) -> Manifest {
+        let read = try readWithoutLock(files)
+        guard let file = files.first(where: { $0.path == BundleLock.fileName }) else { return read.manifest }
+        let lock = try BundleLock(reading: file.contents)
+        let faults = LockSubject(read.manifest, files, contracts: read.contracts).faults(of: lock)
+        guard faults.isEmpty else { throw BundleProblems(faults) }
+        return read.manifest
+    }
+
+    /// The same whatever `flowforge.lock` says, and what the contracts say of tables.
+    static func readWithoutLock(
+        _ files: [BundleFile]
+    ) throws(BundleProblems) -> (manifest: Manifest, contracts: [AssetName: ContractTable]) {
         let name = BundleFolder.manifestName
         guard let file = files.first(where: { $0.path == name }) else {
             throw BundleProblems([
@@ -26,9 +38,10 @@ final class ManifestReader {
             throw BundleProblems(reader.yaml.problems)
         }
         let rules = ManifestRules(manifest: manifest, files: files, include: reader.include, positions: reader.positions)
-        let problems = reader.yaml.problems + rules.problems()
+        let (found, contracts) = rules.findings()
+        let problems = reader.yaml.problems + found
         guard problems.isEmpty else { throw BundleProblems(problems) }
-        return manifest
+        return (manifest, contracts)
     }
 
     func note(_ place: Place, _ position: SourcePosition) { positions[place] = position }

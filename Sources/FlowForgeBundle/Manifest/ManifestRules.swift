@@ -9,7 +9,8 @@ struct ManifestRules {
     let include: [(text: String, position: SourcePosition)]
     let positions: [ManifestReader.Place: SourcePosition]
     var found: [Problem] = []
-    var usedFiles: Set<String> = [BundleFolder.manifestName]
+    var usedFiles: Set<String> = [BundleFolder.manifestName, BundleLock.fileName]
+    var contracts: [AssetName: ContractTable] = [:]
     /// Every table that a task of the bundle writes.
     let outputs: Set<AssetName>
 
@@ -24,7 +25,8 @@ struct ManifestRules {
         outputs = Set(manifest.flows.flatMap { $0.tasks.compactMap(\.output) })
     }
 
-    func problems() -> [Problem] {
+    /// Everything that is wrong, and what the contracts say of tables.
+    func findings() -> (problems: [Problem], contracts: [AssetName: ContractTable]) {
         var rules = self
         rules.checkBindings()
         rules.checkWriters()
@@ -35,7 +37,7 @@ struct ManifestRules {
         rules.checkTriggers()
         rules.checkExternals()
         rules.checkUnusedFiles()
-        return rules.found
+        return (rules.found, rules.contracts)
     }
 
     mutating func report(_ message: String, hint: String, at place: ManifestReader.Place) {

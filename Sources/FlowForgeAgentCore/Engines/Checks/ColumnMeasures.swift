@@ -1,3 +1,4 @@
+import FlowForgeBundle
 import FlowForgeProtocol
 
 /// Statistics of the columns of a snapshot. No text value leaves: of text only lengths are measured,

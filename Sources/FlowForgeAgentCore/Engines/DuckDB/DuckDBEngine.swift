@@ -6,7 +6,7 @@ public import Logging
 /// Engine `duckdb`: SELECT tasks and ingests, each in a DuckDB child process of its own.
 public struct DuckDBEngine: TaskEngine {
     /// The version that the bundles' SQL is written for.
-    public static let version = "1.5.5"
+    public static let version = PinnedEngine.version
     public let name = "duckdb"
     let host: EngineHost
     let logger: Logger

@@ -1,37 +1,9 @@
-import FlowForgeProtocol
-import Foundation
+import FlowForgeBundle
 
-/// An error of DuckDB, whole: it may quote values of the data, so it never leaves the agent as it is
-/// (``ErrorReducer`` makes what does).
-struct DuckDBFailure: Error, Sendable {
-    /// DuckDB's class, e.g. `Binder`, `Conversion`, `Out of Memory`.
-    var type: String
-    var message: String
+/// It may quote values of the data, so it never leaves the agent as it is (``ErrorReducer`` makes what does).
+typealias DuckDBFailure = DuckDBError
 
-    /// Reads what DuckDB wrote on standard error: with `errors_as_json` one JSON object in a line;
-    /// before that setting, or when the process dies of something else, plain text.
-    init(standardError text: String, exitStatus: String) {
-        struct Line: Decodable {
-            var exception_type: String
-            var exception_message: String
-        }
-        for line in text.split(separator: "\n").reversed() where line.hasPrefix("{") {
-            if let parsed = try? JSONDecoder().decode(Line.self, from: Data(line.utf8)) {
-                type = parsed.exception_type
-                message = parsed.exception_message
-                return
-            }
-        }
-        type = "Process"
-        let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
-        message = trimmed.isEmpty ? "the DuckDB process ended with \(exitStatus) and no message" : trimmed
-    }
-
-    init(type: String, message: String) {
-        self.type = type
-        self.message = message
-    }
-
+extension DuckDBError {
     /// The task error's code, its hint, and whether another attempt may help.
     var kind: (code: String, hint: String?, retryable: Bool) {
         if message.contains("No space left on device") || message.contains("max_temp_directory_size") {

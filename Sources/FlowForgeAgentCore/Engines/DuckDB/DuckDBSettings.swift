@@ -1,3 +1,4 @@
+import FlowForgeBundle
 import Foundation
 
 /// How a session is limited and locked before the first statement of a task.

@@ -38,27 +38,13 @@ struct TaskVariables: Sendable {
     /// `scheduled_for` and `run_id` are the run's.
     var statements: [String] {
         let all = variables.merging(parameters) { $1 }
-        return all.sorted { $0.key < $1.key }.map { "SET VARIABLE \(SQLText.identifier($0.key)) = \(Self.sql($0.value))" } + [
+        return all.sorted { $0.key < $1.key }.map {
+            "SET VARIABLE \(SQLText.identifier($0.key)) = \(SQLText.literal($0.value.value, as: $0.value.type))"
+        } + [
             "SET VARIABLE run_time = \(SQLText.literal(runTime))",
             "SET VARIABLE scheduled_for = \(SQLText.literal(scheduledFor))",
             "SET VARIABLE run_id = \(SQLText.literal(run.description))",
         ]
-    }
-
-    private static func sql(_ value: Value) -> String {
-        let type: String? =
-            switch value.type {
-            case .string, .path: "VARCHAR"
-            case .integer: "BIGINT"
-            case .number: "DOUBLE"
-            case .boolean: "BOOLEAN"
-            case .date: "DATE"
-            case .timestamp: "TIMESTAMPTZ"
-            case .unknown: nil
-            }
-        // Text could hold anything, newlines included, so it travels encoded.
-        let literal = value.value.string.map(SQLText.opaque) ?? SQLText.literal(value.value)
-        return type.map { "CAST(\(literal) AS \($0))" } ?? literal
     }
 
     /// Replaces `${parameters.x}` and `${variables.x}`. In a path a parameter must be one plain part of

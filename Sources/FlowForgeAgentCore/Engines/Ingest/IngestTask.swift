@@ -63,7 +63,7 @@ struct IngestTask: Sendable {
                 rowsRead: read, rowsWritten: built.loaded.rowsWritten, rowsQuarantined: quarantined, bytesRead: bytes,
                 bytesWritten: built.loaded.bytesWritten),
             checks: built.checks, output: output, error: built.error,
-            facts: TaskFacts(inputs: [facts], columnLineage: lineage))
+            facts: TaskFacts(inputs: [facts], columnLineage: source.lineage))
     }
 
     private func find(_ variables: TaskVariables, ledger: IngestLedger, journal: TaskJournal) async throws
@@ -107,19 +107,5 @@ struct IngestTask: Sendable {
                 })
         }
         return incoming
-    }
-
-    private var lineage: ColumnLineage {
-        ColumnLineage(
-            columns: source.columns.map { column in
-                let isText = column.type.uppercased() == "VARCHAR"
-                return ColumnLineage.Column(
-                    name: column.name,
-                    influences: [
-                        .init(
-                            origin: .source(pattern: source.path), column: column.name,
-                            kind: isText ? .identity : .transformation)
-                    ])
-            } + SourceConversion.audit.map { ColumnLineage.Column(name: $0, influences: []) })
     }
 }

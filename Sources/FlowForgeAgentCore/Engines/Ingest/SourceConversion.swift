@@ -5,9 +5,6 @@ import FlowForgeProtocol
 struct SourceConversion: Sendable {
     let columns: [SourceColumn]
 
-    /// Columns that every bronze table has besides the declared ones.
-    static let audit = ["_ingested_at", "_source_file", "_row_number", "_run_id"]
-
     /// An empty relation with the columns of the output.
     var template: String {
         let declared = columns.map { "CAST(NULL AS \(Self.stored($0.type))) AS \(SQLText.identifier($0.name))" }

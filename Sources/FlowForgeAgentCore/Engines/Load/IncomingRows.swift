@@ -1,3 +1,4 @@
+import FlowForgeBundle
 import FlowForgeProtocol
 
 /// The rows that a task produced, before they become part of a snapshot.
@@ -28,7 +29,7 @@ struct IncomingRows: Sendable {
     /// One SELECT, converted where Parquet has no such type.
     static func single(_ select: String, in session: DuckDBSession) async throws -> IncomingRows {
         let schema = try await describe(select, in: session)
-        let stored = schema.map { ColumnSchema(name: $0.name, type: storedType($0.type)) }
+        let stored = schema.map { ColumnSchema(name: $0.name, type: StoredType.of($0.type)) }
         guard stored != schema else { return IncomingRows(batches: [Batch(select: select)], schema: schema) }
         let casts = zip(schema, stored).map { from, to in
             let name = SQLText.identifier(from.name)
@@ -36,24 +37,5 @@ struct IncomingRows: Sendable {
         }
         return IncomingRows(
             batches: [Batch(select: "SELECT \(casts.joined(separator: ", ")) FROM (\(select))")], schema: stored)
-    }
-
-    /// The type as it comes back from Parquet, which would hold a HUGEINT (every `sum` of integers) as
-    /// a DOUBLE and lose digits. Also within lists, structs and maps.
-    static func storedType(_ type: String) -> String {
-        guard type != "\"NULL\"" else { return "INTEGER" }
-        // A word before a space is the name of a struct's field.
-        let other =
-            #/"(?:[^"]|"")*"|ENUM\((?:'(?:[^']|'')*'(?:, )?)*\)|\[\d+\]|\b(?:U?HUGEINT|TIMESTAMP_M?S|BIT|BIGNUM|TIME_NS)\b(?! )/#
-        return type.replacing(other) { match in
-            switch match.output {
-            case "HUGEINT", "UHUGEINT": "DECIMAL(38,0)"
-            case "TIMESTAMP_S", "TIMESTAMP_MS": "TIMESTAMP"
-            case "BIT", "BIGNUM", "TIME_NS": "VARCHAR"
-            case let text where text.hasPrefix("ENUM("): "VARCHAR"
-            case let text where text.hasPrefix("["): "[]"
-            default: String(match.output)
-            }
-        }
     }
 }

@@ -2,24 +2,18 @@ import FlowForgeBundle
 import FlowForgeProtocol
 
 extension SnapshotLoader {
-    static let historyColumns = ["_valid_from", "_valid_to", "_is_current"]
-
     /// Slowly changing dimension, type 2. Rows whose values did not change stay as they are; changed
     /// ones are closed at the run's time and opened again with the new values; keys that the new rows
     /// lack stay current.
     func slowlyChange(_ rows: IncomingRows) async throws -> Loaded {
-        if let reserved = rows.schema.first(where: { Self.historyColumns.contains($0.name) }) {
+        if let reserved = rows.schema.first(where: { LoadSpec.history.map(\.name).contains($0.name) }) {
             throw TaskError(
                 code: "schema_mismatch", message: "'\(reserved.name)' is a column that load mode scd2 writes itself",
                 hint: "rename it in the SELECT")
         }
         let count = try await hold(rows)
         let opened = "CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS _valid_to, true AS _is_current"
-        let history = [
-            ColumnSchema(name: "_valid_from", type: "TIMESTAMP WITH TIME ZONE"),
-            ColumnSchema(name: "_valid_to", type: "TIMESTAMP WITH TIME ZONE"),
-            ColumnSchema(name: "_is_current", type: "BOOLEAN"),
-        ]
+        let history = LoadSpec.history
         guard let base else {
             let new = try await writer.write("SELECT *, getvariable('run_time') AS _valid_from, \(opened) FROM \(Self.incoming)")
             let columns = rows.schema + history

@@ -8,7 +8,8 @@ struct BundleCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bundle", abstract: "Bundles: flows, their SQL and their checks, packed under a digest.",
         subcommands: [
-            BundleValidate.self, BundleBuild.self, BundlePush.self, BundlePull.self, BundleDiffCommand.self, BundleShow.self,
+            BundleValidate.self, BundleLockCommand.self, BundleBuild.self, BundlePush.self, BundlePull.self,
+            BundleDiffCommand.self, BundleShow.self,
             BundleList.self,
         ])
 }

@@ -14,24 +14,30 @@ struct PackedFolder {
         return FileManager.default.fileExists(atPath: text, isDirectory: &isFolder) && isFolder.boolValue
     }
 
+    var bundle: BundleFolder { BundleFolder(URL(filePath: folder)) }
+
     /// Validates and packs. What is wrong is printed, all of it, and ends the command.
     func build() throws -> PackedBundle {
+        let packed = try telling { () throws(BundleProblems) in try BundleBuilder.build(bundle) }
+        if packed.lock == nil {
+            console.note(
+                "the bundle has no \(BundleLock.fileName), so its columns are not known: `flowforge bundle lock \(folder)`")
+        }
+        return packed
+    }
+
+    func validate() throws -> Manifest { try telling { () throws(BundleProblems) in try BundleBuilder.validate(bundle) } }
+
+    /// Prints what is wrong with the bundle, and ends the command.
+    func telling<Result>(_ body: () throws(BundleProblems) -> Result) throws -> Result {
         do {
-            return try BundleBuilder.build(BundleFolder(URL(filePath: folder)))
+            return try body()
         } catch {
             throw tell(error)
         }
     }
 
-    func validate() throws -> Manifest {
-        do {
-            return try BundleBuilder.validate(BundleFolder(URL(filePath: folder)))
-        } catch {
-            throw tell(error)
-        }
-    }
-
-    private func tell(_ problems: BundleProblems) -> Ended {
+    func tell(_ problems: BundleProblems) -> Ended {
         if console.json {
             let report = ProblemReport(problems.all)
             console.complain((try? WireCoding.encode(report)).map { String(decoding: $0, as: UTF8.self) } ?? "\(problems)")

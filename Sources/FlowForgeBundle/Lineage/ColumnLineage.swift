@@ -1,3 +1,5 @@
+public import FlowForgeProtocol
+
 /// Where the columns of a task's output come from, in the words of OpenLineage's
 /// ColumnLineageDatasetFacet 1-2-0.
 public struct ColumnLineage: Hashable, Sendable {
@@ -23,29 +25,30 @@ public struct ColumnLineage: Hashable, Sendable {
 
     /// One input column and what was done with it.
     public struct Influence: Hashable, Sendable {
-        public var origin: InputFacts.Origin
+        public var origin: LineageOrigin
         public var column: String
         public var kind: Kind
 
-        public init(origin: InputFacts.Origin, column: String, kind: Kind) {
+        public init(origin: LineageOrigin, column: String, kind: Kind) {
             self.origin = origin
             self.column = column
             self.kind = kind
         }
     }
 
-    /// `subtype` of a transformation; the first three are DIRECT, the others INDIRECT.
-    public enum Kind: String, Hashable, Sendable, CaseIterable {
-        case identity = "IDENTITY"
-        case transformation = "TRANSFORMATION"
-        case aggregation = "AGGREGATION"
-        case join = "JOIN"
-        case groupBy = "GROUP_BY"
-        case filter = "FILTER"
-        case sort = "SORT"
-        case window = "WINDOW"
-        case conditional = "CONDITIONAL"
+    public typealias Kind = ColumnLineageKind
 
-        public var isDirect: Bool { self == .identity || self == .transformation || self == .aggregation }
-    }
+    /// Influences on all columns of a table together beyond which nobody is told of any: an event that is
+    /// reported has some 200 bytes for each.
+    public static let mostInfluences = 5000
+
+    /// Whether it is small enough to be told.
+    public var isTellable: Bool { columns.reduce(0) { $0 + $1.influences.count } <= Self.mostInfluences }
+}
+
+/// Where a column comes from.
+public enum LineageOrigin: Hashable, Sendable {
+    case asset(AssetName)
+    /// Raw files, by the pattern in the manifest.
+    case source(pattern: String)
 }

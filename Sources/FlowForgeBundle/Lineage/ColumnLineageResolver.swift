@@ -1,13 +1,15 @@
-import FlowForgeProtocol
+public import FlowForgeProtocol
 
 /// Column lineage of a SELECT, from DuckDB's own syntax tree and the columns of the inputs.
-struct ColumnLineageResolver: Sendable {
+public struct ColumnLineageResolver: Sendable {
     /// The inputs with their columns.
-    let inputs: [(asset: AssetName, schema: [ColumnSchema])]
+    private let inputs: [(asset: AssetName, schema: [ColumnSchema])]
+
+    public init(inputs: [(asset: AssetName, schema: [ColumnSchema])]) { self.inputs = inputs }
 
     /// `statement`: what `json_serialize_sql` gives for one statement. `output`: the columns that the
     /// query really has, whose names count where DuckDB made them up.
-    func lineage(of statement: JSONValue, output: [String]) -> ColumnLineage {
+    public func lineage(of statement: JSONValue, output: [String]) -> ColumnLineage {
         guard let node = statement.node("node") else { return ColumnLineage(columns: []) }
         var relations: [String: Relation] = [:]
         for (asset, schema) in inputs {
