@@ -1,3 +1,4 @@
+public import FlowForgeDomain
 public import FlowForgeProtocol
 public import FlowForgeStore
 internal import Foundation
@@ -11,7 +12,7 @@ internal import Synchronization
 ///
 /// Of a pool's parked polls as many are woken as tasks became ready, not all of them. Each waiter is
 /// one open request, so their number is bounded by the listener's connections.
-public final class WakeUps: Sendable {
+public final class WakeUps: PoolWaking {
     enum Topic: Hashable, Sendable {
         /// A poll of an agent that would take tasks of these engines (none: no tasks, only what
         /// concerns the agent itself).
@@ -109,6 +110,20 @@ public final class WakeUps: Sendable {
     /// An agent's standing has changed, or one of its attempts is to end.
     public func wake(agent: ID<Agent>) {
         resume { state in (state.byAgent[agent] ?? Line()).compactMap { state.signal($0, .agent) } }
+    }
+
+    /// There is something to say to whichever agent of the pool comes first: one that waits is woken, or
+    /// those that are just looking look again. Walks over all who wait.
+    public func wake(pool: String) {
+        resume { state in
+            let polls = state.waiters.filter {
+                if case .poll(_, let place, _) = $0.value.topic { place == pool } else { false }
+            }
+            if let parked = polls.filter({ $0.value.continuation != nil && !$0.value.isReserved }).keys.min() {
+                return state.signal(parked, .changed).map { [$0] } ?? []
+            }
+            return polls.keys.compactMap { state.signal($0, .changed) }
+        }
     }
 
     public func wake(run: ID<Run>) { wake(topic: .run(run)) }

@@ -60,12 +60,35 @@ public struct SnapshotReference: Hashable, Sendable, Codable {
     public var id: ID<Snapshot>
     /// Grows by one with each publication of the asset in its environment; fences the pointer file.
     public var version: Int
-    /// The folder, relative to the asset's own folder, e.g. `snapshots/snp_…`.
+    /// The folder, relative to the asset's folder in `home`, e.g. `snapshots/snp_…`.
     public var location: String
+    /// The environment in whose part of the lake the folder lies; absent: that of the asset. Two
+    /// environments that share a lake can so point at one snapshot, and nothing is copied. Always a
+    /// plain name: decoding refuses any other.
+    public var home: String?
 
-    public init(id: ID<Snapshot>, version: Int, location: String) {
+    public init(id: ID<Snapshot>, version: Int, location: String, home: String? = nil) {
         self.id = id
         self.version = version
         self.location = location
+        self.home = home
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        id = try container.decode(ID<Snapshot>.self, forKey: .id)
+        version = try container.decode(Int.self, forKey: .version)
+        location = try container.decode(String.self, forKey: .location)
+        home = try container.decodeIfPresent(String.self, forKey: .home)
+        guard home.map({ isPlainName($0) }) ?? true else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .home, in: container, debugDescription: "a snapshot's home is the plain name of an environment")
+        }
+    }
+
+    /// The same snapshot of an asset of environment `source` as `target` refers to it.
+    public func moved(from source: String, to target: String) -> SnapshotReference {
+        let home = home ?? source
+        return SnapshotReference(id: id, version: version, location: location, home: home == target ? nil : home)
     }
 }

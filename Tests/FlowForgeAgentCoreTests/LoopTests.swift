@@ -314,7 +314,7 @@ import Testing
             let stage = try Stage(folder, task: Self.forever)
             let asset = try #require(AssetName("bronze.thing"))
             let snapshot = SnapshotReference(id: .make(), version: 1, location: "snapshots/x")
-            let place = LakeFolder(root: folder.appending(path: "lake")).snapshot(snapshot, of: asset, environment: "dev")
+            let place = try LakeFolder(root: folder.appending(path: "lake")).snapshot(snapshot, of: asset, environment: "dev")
             try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
             let publication = AgentAPI.Publication(environment: "dev", asset: asset, snapshot: snapshot)
             try await stage.running {

@@ -17,6 +17,16 @@ enum DurableFiles {
             ])
     }
 
+    /// Makes a folder with those above it that are missing, and their names durable.
+    static func makeFolder(_ path: String) throws {
+        guard !FileManager.default.fileExists(atPath: path) else { return }
+        let parent = (path as NSString).deletingLastPathComponent
+        try makeFolder(parent)
+        // Another may have made it just now.
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        try sync(parent)
+    }
+
     /// Flushes a file or a folder.
     static func sync(_ path: String) throws {
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)

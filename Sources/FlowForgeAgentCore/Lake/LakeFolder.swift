@@ -12,7 +12,25 @@ public struct LakeFolder: Hashable, Sendable {
         root.appending(path: environment).appending(path: name.layer.rawValue).appending(path: name.table)
     }
 
-    public func snapshot(_ snapshot: SnapshotReference, of name: AssetName, environment: String) -> URL {
-        asset(name, environment: environment).appending(path: snapshot.location)
+    /// Throws `TaskError` `invalid_snapshot` for a reference that leads out of its asset's folder.
+    public func snapshot(_ snapshot: SnapshotReference, of name: AssetName, environment: String) throws -> URL {
+        let home = snapshot.home ?? environment
+        guard isPlainName(home), Self.isInside(snapshot.location) else {
+            throw TaskError(
+                code: "invalid_snapshot", message: "the reference to a snapshot of \(name) leads out of its folder",
+                hint: "agent and control plane may not fit; compare versions")
+        }
+        return asset(name, environment: home).appending(path: snapshot.location)
+    }
+
+    /// The snapshot's folder as seen from the asset's own: what `current` and `current.json` say.
+    func relativeLocation(of snapshot: SnapshotReference, of name: AssetName, environment: String) -> String {
+        guard let home = snapshot.home, home != environment else { return snapshot.location }
+        return "../../../\(home)/\(name.layer.rawValue)/\(name.table)/\(snapshot.location)"
+    }
+
+    private static func isInside(_ location: String) -> Bool {
+        !location.utf8.contains(0)
+            && location.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { !["", ".", ".."].contains($0) }
     }
 }

@@ -12,23 +12,31 @@ public enum LakePublisher {
     struct Pointer: Codable {
         var snapshot: ID<Snapshot>
         var version: Int
+        /// Relative to the asset's folder, also where the snapshot lies in another environment's.
         var location: String
+        /// The environment in whose folder it lies; absent: the asset's own.
+        var home: String?
     }
 
     /// Points `<asset>/current.json` and the link `<asset>/current` at the publication's snapshot,
     /// unless they already point at its version or a later one. Idempotent and safe against other
     /// publishers on this machine and on others that share the folder and its locks.
     ///
-    /// Throws `TaskError` `snapshot_missing` where the snapshot is not in this lake.
+    /// The snapshot may lie in another environment's folder, and the asset may never have been written in
+    /// its own: its folder is made then.
+    ///
+    /// Throws `TaskError` `snapshot_missing` where the snapshot is not in this lake, or cannot be reached
+    /// from the asset's folder.
     public static func publish(_ publication: AgentAPI.Publication, lake: LakeFolder) throws {
         let asset = lake.asset(publication.asset, environment: publication.environment).path(percentEncoded: false)
         let snapshot = publication.snapshot
-        guard isInside(snapshot.location), FileManager.default.fileExists(atPath: "\(asset)/\(snapshot.location)") else {
-            throw TaskError(
-                code: "snapshot_missing",
-                message: "\(publication.asset) has no snapshot at \(snapshot.location) in this agent's lake",
-                hint: "check that all agents of the pool share one lake", retryable: true)
-        }
+        let folder = try lake.snapshot(snapshot, of: publication.asset, environment: publication.environment)
+        let target = lake.relativeLocation(
+            of: snapshot, of: publication.asset, environment: publication.environment)
+        guard FileManager.default.fileExists(atPath: folder.path(percentEncoded: false)) else { throw missing(publication) }
+        if snapshot.home != nil { try DurableFiles.makeFolder(asset) }
+        // Somebody may have put one environment's folder elsewhere, behind a link.
+        guard FileManager.default.fileExists(atPath: "\(asset)/\(target)") else { throw missing(publication) }
         let lock = open("\(asset)/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard lock >= 0 else { return try DurableFiles.check(-1, "open", "\(asset)/.lock") }
         defer { close(lock) }
@@ -36,7 +44,7 @@ public enum LakePublisher {
             guard errno == EINTR else { return try DurableFiles.check(-1, "lock", "\(asset)/.lock") }
         }
         let pointerFile = "\(asset)/current.json"
-        var location = snapshot.location
+        var location = target
         var present: Pointer?
         if FileManager.default.fileExists(atPath: pointerFile) {
             present = try WireCoding.decode(Pointer.self, from: Data(contentsOf: URL(filePath: pointerFile)))
@@ -44,7 +52,9 @@ public enum LakePublisher {
         if let present, present.version >= snapshot.version {
             location = present.location
         } else {
-            let pointer = Pointer(snapshot: snapshot.id, version: snapshot.version, location: snapshot.location)
+            let pointer = Pointer(
+                snapshot: snapshot.id, version: snapshot.version, location: target,
+                home: target == snapshot.location ? nil : snapshot.home)
             try DurableFile.replace(URL(filePath: pointerFile), contents: WireCoding.encode(pointer))
         }
         // Also when the pointer was there already: a crash may have come between the two.
@@ -79,8 +89,12 @@ public enum LakePublisher {
         try DurableFiles.sync((link as NSString).deletingLastPathComponent)
     }
 
-    private static func isInside(_ location: String) -> Bool {
-        !location.hasPrefix("/") && !location.isEmpty && !location.split(separator: "/").contains("..")
+    private static func missing(_ publication: AgentAPI.Publication) -> TaskError {
+        let home = publication.snapshot.home.map { " of environment '\($0)'" } ?? ""
+        return TaskError(
+            code: "snapshot_missing",
+            message: "\(publication.asset)\(home) has no snapshot at \(publication.snapshot.location) in this agent's lake",
+            hint: "check that all agents of the pool share one lake", retryable: true)
     }
 
     /// Folders that no environment, layer or table is named like (`lost+found`) are none of ours.

@@ -48,6 +48,38 @@ public struct AssetQueries {
             [environment, asset, output.asset.layer.rawValue, published.snapshot.id.description])
     }
 
+    /// Makes what ``PublicationQueries/point(_:of:environment:pool:offerAt:above:)`` returned the asset's
+    /// current snapshot in the catalog. A schema that differs from the environment's newest one joins its
+    /// history. Throws ``StoreError/conflict(_:)`` where the catalog does not know the snapshot as one of
+    /// the asset's in its home.
+    public func point(_ snapshot: SnapshotReference, of asset: AssetName, environment: String) throws {
+        let (id, name) = (snapshot.id.description, asset.description)
+        let known = try session.exists(
+            "SELECT 1 FROM snapshot WHERE id = ? AND environment = ? AND asset = ?", [id, snapshot.home ?? environment, name])
+        guard known else { throw StoreError.conflict("\(id) is no known snapshot of \(name)") }
+        let hadSchema = try session.exists(
+            "SELECT 1 FROM asset_schema WHERE environment = ? AND asset = ? LIMIT 1", [environment, name])
+        let changed = try session.change(Self.adoptSchemaSQL, [environment, name, id])
+        if hadSchema, changed > 0 {
+            try session.change(
+                "UPDATE pointer_move SET schema_changed = 1 WHERE environment = ? AND asset = ? AND version = ?",
+                [environment, name, snapshot.version])
+        }
+        try session.change(
+            """
+            INSERT INTO asset (environment, name, layer, snapshot) VALUES (?, ?, ?, ?)
+            ON CONFLICT (environment, name) DO UPDATE SET snapshot = excluded.snapshot
+            """, [environment, name, asset.layer.rawValue, id])
+    }
+
+    private static let adoptSchemaSQL = """
+        INSERT INTO asset_schema (environment, asset, serial, columns)
+        SELECT ?1, ?2, 1 + coalesce(last.serial, 0), new.columns
+        FROM snapshot s JOIN asset_schema new ON new.id = s.schema LEFT JOIN (
+            SELECT serial, columns FROM asset_schema WHERE environment = ?1 AND asset = ?2 ORDER BY serial DESC LIMIT 1
+        ) last WHERE s.id = ?3 AND last.columns IS NOT new.columns
+        """
+
     /// By name, those behind `after`; without schema, statistics, checks and history.
     public func list(environment: String, layer: Layer?, after: AssetName?, limit: Int) throws -> [OperatorAPI.AssetView] {
         let after = after?.description ?? ""
@@ -73,10 +105,7 @@ public struct AssetQueries {
         view.statistics = try row.json([ColumnStatistics].self, "statistics")
         let attempt = try session.row("SELECT checks FROM attempt WHERE id = ?", [row["attempt"] as String])
         view.checks = try attempt?.optionalJSON([CheckResult].self, "checks") ?? []
-        view.history = try session.rows(
-            "SELECT * FROM snapshot WHERE environment = ? AND asset = ? ORDER BY version DESC LIMIT ?",
-            [environment, name.description, historyLimit]
-        ).map { row in
+        view.history = try session.rows(Self.historySQL, [environment, name.description, historyLimit]).map { row in
             OperatorAPI.SnapshotView(
                 snapshot: try Self.reference(row), rows: row["rows"], bytes: row["bytes"],
                 publishedAt: Date(milliseconds: row["published_at"]), run: try row.id("run"),
@@ -95,9 +124,22 @@ public struct AssetQueries {
         ).map { try $0.json([ColumnSchema].self, "columns") }
     }
 
+    /// The snapshot may be another environment's: its version and place are those that it has here.
     private static let select = """
-        SELECT asset.environment, asset.name, snapshot.* FROM asset JOIN snapshot ON snapshot.id = asset.snapshot
+        SELECT asset.environment, asset.name, coalesce(p.version, snapshot.version) AS version, p.home,
+            coalesce(p.accepted_at, snapshot.published_at) AS published_at, snapshot.*
+        FROM asset JOIN snapshot ON snapshot.id = asset.snapshot
+        LEFT JOIN publication p ON p.environment = asset.environment AND p.asset = asset.name AND p.snapshot = asset.snapshot
         WHERE asset.environment = ?
+        """
+
+    private static let historySQL = """
+        SELECT id, version, location, NULL AS home, rows, bytes, published_at, run, schema_changed
+        FROM snapshot WHERE environment = ?1 AND asset = ?2
+        UNION ALL
+        SELECT s.id, m.version, m.location, m.home, s.rows, s.bytes, m.moved_at, s.run, m.schema_changed
+        FROM pointer_move m JOIN snapshot s ON s.id = m.snapshot WHERE m.environment = ?1 AND m.asset = ?2
+        ORDER BY version DESC LIMIT ?3
         """
 
     private static func view(_ row: Row) throws -> OperatorAPI.AssetView {
@@ -110,6 +152,6 @@ public struct AssetQueries {
     }
 
     private static func reference(_ row: Row) throws -> SnapshotReference {
-        SnapshotReference(id: try row.id("id"), version: row["version"], location: row["location"])
+        SnapshotReference(id: try row.id("id"), version: row["version"], location: row["location"], home: row["home"])
     }
 }

@@ -35,6 +35,12 @@ public struct HistoryQueries {
 
     private static let open = "('waiting', 'ready', 'leased', 'running')"
 
+    /// What was written, and what was pointed at instead.
+    private static let versions = """
+        (SELECT environment, asset, version, NULL AS above FROM snapshot
+        UNION ALL SELECT environment, asset, version, above FROM pointer_move)
+        """
+
     static let rules = [
         Rule(
             name: "an attempt ends once",
@@ -167,9 +173,11 @@ public struct HistoryQueries {
             name: "a publication is the newest of versions without gaps",
             broken: """
                 SELECT environment || ' ' || asset || ' goes from version ' || before || ' to ' || version AS what
-                FROM (SELECT environment, asset, version,
-                    lag(version, 1, 0) OVER (PARTITION BY environment, asset ORDER BY version) AS before FROM snapshot)
+                FROM (SELECT environment, asset, version, above,
+                    lag(version, 1, 0) OVER (PARTITION BY environment, asset ORDER BY version) AS before FROM \(versions))
                 WHERE version <> before + 1
+                    -- A move had to surpass what others had written into the lake.
+                    AND (above IS NULL OR version <> above + 1)
                     -- Retention removes old ones, and a restoration goes on above its floor.
                     AND NOT EXISTS (SELECT 1 FROM removed_count)
                     AND NOT EXISTS (
@@ -177,7 +185,7 @@ public struct HistoryQueries {
                 UNION ALL
                 SELECT p.environment || ' ' || p.asset || ' is published as ' || p.version || ', the newest snapshot is '
                     || coalesce(max(s.version), 0)
-                FROM publication p LEFT JOIN snapshot s ON s.environment = p.environment AND s.asset = p.asset
+                FROM publication p LEFT JOIN \(versions) s ON s.environment = p.environment AND s.asset = p.asset
                 GROUP BY p.environment, p.asset HAVING coalesce(max(s.version), 0) <> p.version
                 """),
         Rule(

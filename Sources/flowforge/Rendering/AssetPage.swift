@@ -12,7 +12,10 @@ struct AssetPage {
         fields.add("environment", asset.environment)
         fields.add("rows", Figures.count(asset.rows))
         fields.add("size", Figures.bytes(asset.bytes))
-        fields.add("version", "\(asset.snapshot.version)" + style.paint(" \(asset.snapshot.location)", .dim))
+        fields.add(
+            "version",
+            "\(asset.snapshot.version)" + style.paint(" \(asset.snapshot.location)", .dim)
+                + (asset.snapshot.home.map { " of environment \($0)" } ?? ""))
         fields.add("published", "\(Figures.relative(asset.publishedAt, to: now)) by \(asset.task) of \(asset.run)")
         var parts = [style.paint(asset.name.description, .bold, RunTree.ink(asset.name.layer)), fields.render(style)]
         if let schema = asset.schema, !schema.isEmpty { parts += ["", columns(schema, width)] }

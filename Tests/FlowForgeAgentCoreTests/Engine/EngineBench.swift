@@ -14,7 +14,8 @@ final class EngineBench: Sendable {
     let lake: LakeFolder
     let bundle: URL
     let raw: URL
-    private let published = Mutex<[AssetName: SnapshotReference]>([:])
+    /// By environment.
+    private let published = Mutex<[String: [AssetName: SnapshotReference]]>([:])
 
     init() throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "engine-\(UUID().uuidString)")
@@ -77,15 +78,32 @@ final class EngineBench: Sendable {
         return url
     }
 
+    func current(_ asset: String, in environment: String = "dev") throws -> SnapshotReference {
+        try #require(published.withLock { $0[environment]?[AssetName(asset)!] })
+    }
+
+    /// Makes a snapshot that is there already the asset's current one, as the control plane would have it.
+    @discardableResult
+    func point(_ asset: String, in environment: String, at snapshot: SnapshotReference) throws -> SnapshotReference {
+        let name = AssetName(asset)!
+        var moved = snapshot
+        published.withLock { all in
+            moved.version = (all[environment]?[name]?.version ?? 0) + 1
+            all[environment, default: [:]][name] = moved
+        }
+        try LakePublisher.publish(.init(environment: environment, asset: name, snapshot: moved), lake: lake)
+        return moved
+    }
+
     func work(
         _ task: TaskSpec, parameters: [String: JSONValue] = [:], specs: [ParameterSpec] = [], attempt: ID<Attempt> = .make(),
-        runTime: Date = Date(timeIntervalSince1970: 1_700_000_000)
+        runTime: Date = Date(timeIntervalSince1970: 1_700_000_000), environment: String = "dev"
     ) throws -> TaskWork {
         let workspace = folder.appending(path: "work-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: workspace, withIntermediateDirectories: true)
-        let inputs = published.withLock { $0 }
+        let inputs = published.withLock { $0[environment] ?? [:] }
         let assignment = AgentAPI.Assignment(
-            attempt: attempt, number: 1, lease: .make(), fencing: 1, leaseSeconds: 15, run: .make(), environment: "dev",
+            attempt: attempt, number: 1, lease: .make(), fencing: 1, leaseSeconds: 15, run: .make(), environment: environment,
             bundle: BundleReference(name: "test", version: "1.0.0", digest: "sha256:0"), flow: "main", task: task.name,
             parameters: parameters, variables: ["raw_dir": .string(raw.path(percentEncoded: false))],
             inputs: inputs.filter { task.inputs.contains($0.key) }, base: task.output.flatMap { inputs[$0] }, runTime: runTime)
@@ -105,27 +123,24 @@ final class EngineBench: Sendable {
     @discardableResult
     func run(
         _ task: TaskSpec, parameters: [String: JSONValue] = [:], specs: [ParameterSpec] = [],
-        runTime: Date = Date(timeIntervalSince1970: 1_700_000_000)
+        runTime: Date = Date(timeIntervalSince1970: 1_700_000_000), environment: String = "dev"
     ) async throws -> Run {
-        let work = try work(task, parameters: parameters, specs: specs, runTime: runTime)
+        let work = try work(task, parameters: parameters, specs: specs, runTime: runTime, environment: environment)
         let report = Recorder()
         let finished = await (try Self.runner()).run(work, reporting: report)
         if let output = finished.output {
-            let reference = published.withLock { all in
-                let reference = SnapshotReference(
-                    id: output.snapshot, version: (all[output.asset]?.version ?? 0) + 1, location: output.location)
-                all[output.asset] = reference
-                return reference
-            }
-            try LakePublisher.publish(.init(environment: "dev", asset: output.asset, snapshot: reference), lake: lake)
+            let reference = SnapshotReference(id: output.snapshot, version: 0, location: output.location)
+            try point(output.asset.description, in: environment, at: reference)
         }
         return Run(finished: finished, report: report, work: work)
     }
 
     /// What a BI user sees: rows of the published files, as JSON lines.
-    func read(_ asset: String, _ query: String = "SELECT * FROM t") async throws -> [String] {
+    func read(
+        _ asset: String, _ query: String = "SELECT * FROM t", in environment: String = "dev"
+    ) async throws -> [String] {
         let parts = asset.split(separator: ".")
-        let glob = "\(lake.root.path(percentEncoded: false))/dev/\(parts[0])/\(parts[1])/current/**/*.parquet"
+        let glob = "\(lake.root.path(percentEncoded: false))/\(environment)/\(parts[0])/\(parts[1])/current/**/*.parquet"
         return try await Self.duckdb(
             "CREATE VIEW t AS SELECT * FROM read_parquet('\(glob)', hive_partitioning = false, union_by_name = true); \(query);")
     }

@@ -17,7 +17,7 @@ struct InputViews: Sendable {
                     message: "\(asset) was never published in environment '\(assignment.environment)'",
                     hint: "run the flow that writes it first")
             }
-            let url = work.lake.snapshot(reference, of: asset, environment: assignment.environment)
+            let url = try work.lake.snapshot(reference, of: asset, environment: assignment.environment)
             return (asset, try SnapshotFolder.open(url, of: asset))
         }
     }
