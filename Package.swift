@@ -88,7 +88,7 @@ let package = Package(
             uses: [asn1, crypto, lifecycle, logging, x509]),
         room(
             "FlowForgeReleases", needs: ["FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
-            uses: [crypto, logging]),
+            uses: [crypto, lifecycle, logging]),
         room("FlowForgeCatalog", needs: ["FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"], uses: [logging]),
         room(
             "FlowForgeGovernance", needs: ["FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"],
@@ -152,8 +152,8 @@ let package = Package(
         tests(
             "FlowForgeOrchestrationTests",
             needs: [
-                "FlowForgeOrchestration", "FlowForgeCatalog", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain",
-                "FlowForgeProtocol",
+                "FlowForgeOrchestration", "FlowForgeReleases", "FlowForgeCatalog", "FlowForgeStore", "FlowForgeBundle",
+                "FlowForgeDomain", "FlowForgeProtocol",
             ], uses: [crypto, logging]),
         tests(
             "FlowForgeFleetTests",

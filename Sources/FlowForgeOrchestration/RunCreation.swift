@@ -10,6 +10,8 @@ struct RunCreation {
     let actor: Actor
     let origin: RunOrigin
     let session: Session
+    /// That which starts it, where one does.
+    var promotion: ID<Promotion>?
 
     private struct Target {
         var release: ReleaseRow
@@ -33,10 +35,23 @@ struct RunCreation {
         {
             return (try repeated(run), false)
         }
+        if environment.isExpired(at: session.now) {
+            throw APIError(
+                .conflict, "environment '\(environment.name)' has expired",
+                hint: "give it another 'expires' with `flowforge env apply`")
+        }
         let target = try target(in: environment)
+        if let holder = try session.promotions.holder(environment: environment.name, bundle: target.release.bundle.name),
+            promotion != holder
+        {
+            throw APIError(
+                .conflict, "\(holder) is changing '\(target.release.bundle.name)' in '\(environment.name)'",
+                hint: "wait for it: `flowforge promotion show \(holder)`", metadata: ["promotion": holder.description])
+        }
         let tasks = try tasks(of: target.flow)
         var run = RunRow(
-            id: .make(at: session.now), environment: environment.name, pool: environment.pool,
+            id: .make(at: session.now), environment: environment.name,
+            pool: target.release.config?.pool ?? environment.pool,
             release: target.release.id, bundle: target.release.bundle, flow: target.flow.name,
             parameters: try parameters(target), variables: try variables(target, environment),
             idempotencyKey: request.idempotencyKey, origin: origin,
@@ -119,12 +134,14 @@ struct RunCreation {
         }
     }
 
-    /// An environment may bind variables of other bundles too; only this bundle's are looked at.
+    /// Those that the release was applied with. An environment may bind variables of other bundles too; only this
+    /// bundle's are looked at.
     private func variables(_ target: Target, _ environment: EnvironmentRow) throws -> [String: JSONValue] {
         let declared = Set(target.manifest.variables.map(\.name))
+        let values = target.release.config?.variables ?? environment.variables
         do throws(ParameterBindingError) {
             return try ParameterBinder.bind(
-                specs: target.manifest.variables, values: environment.variables.filter { declared.contains($0.key) })
+                specs: target.manifest.variables, values: values.filter { declared.contains($0.key) })
         } catch {
             throw APIError(
                 .invalidRequest,

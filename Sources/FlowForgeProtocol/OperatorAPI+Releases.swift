@@ -22,14 +22,31 @@ extension OperatorAPI {
         public var createdAt: Date
         /// The current release of each bundle deployed here, by bundle name.
         public var releases: [ReleaseView]
+        /// Grows with every change of the environment and of what is released to it.
+        public var serial: Int
+        public var tier: String
+        /// Names of upstream environments.
+        public var upstream: [String]
+        public var expiresAt: Date?
+        /// The whole declaration and where each variable comes from; absent in lists.
+        public var spec: JSONValue?
+        public var effective: [String: VariableView]?
         public init(
-            name: String, pool: String, variables: [String: JSONValue], createdAt: Date, releases: [ReleaseView]
+            name: String, pool: String, variables: [String: JSONValue], createdAt: Date, releases: [ReleaseView], serial: Int,
+            tier: String, upstream: [String] = [], expiresAt: Date? = nil, spec: JSONValue? = nil,
+            effective: [String: VariableView]? = nil
         ) {
             self.name = name
             self.pool = pool
             self.variables = variables
             self.createdAt = createdAt
             self.releases = releases
+            self.serial = serial
+            self.tier = tier
+            self.upstream = upstream
+            self.expiresAt = expiresAt
+            self.spec = spec
+            self.effective = effective
         }
     }
 
@@ -80,9 +97,11 @@ extension OperatorAPI {
         public var pushedBy: String
         /// Absent in lists.
         public var flows: [BundleFlowView]?
+        /// What the bundle's lock says of the tables that it writes; absent in lists, and where it has no lock.
+        public var assets: [BundleAssetView]?
         public init(
             bundle: BundleReference, description: String, bytes: Int64, pushedAt: Date, pushedBy: String,
-            flows: [BundleFlowView]?
+            flows: [BundleFlowView]?, assets: [BundleAssetView]? = nil
         ) {
             self.bundle = bundle
             self.description = description
@@ -90,6 +109,33 @@ extension OperatorAPI {
             self.pushedAt = pushedAt
             self.pushedBy = pushedBy
             self.flows = flows
+            self.assets = assets
+        }
+    }
+
+    /// A table as a bundle makes it.
+    public struct BundleAssetView: Codable, Sendable {
+        public var name: AssetName
+        /// In the table's order; empty where they are not known.
+        public var columns: [BundleColumnView]
+        public init(name: AssetName, columns: [BundleColumnView]) {
+            self.name = name
+            self.columns = columns
+        }
+    }
+
+    public struct BundleColumnView: Codable, Sendable {
+        public var name: String
+        public var type: String
+        /// `false`: no published row has a null. Absent: not known.
+        public var nullable: Bool?
+        /// From the table's data contract.
+        public var classification: String?
+        public init(name: String, type: String, nullable: Bool?, classification: String?) {
+            self.name = name
+            self.type = type
+            self.nullable = nullable
+            self.classification = classification
         }
     }
 

@@ -20,6 +20,9 @@ public final class BundleRegistry: Sendable {
     private let uploads = Mutex(0)
     /// Verifies and lists one bundle after the other, so that memory holds one and `index.json` has one writer.
     private let verifications = BlockingQueue("flowforge.bundle-verification")
+    /// The bundles that were read last; what a digest stands for never changes.
+    private let recent = Mutex<[PackedBundle]>([])
+    private static let mostRecent = 8
 
     /// Opens the registry in `folder`, making it if it is not there.
     public init(store: Store, folder: URL, logger: Logger) throws {
@@ -81,6 +84,19 @@ public final class BundleRegistry: Sendable {
 
     // MARK: Bundles
 
+    /// The whole bundle, verified when it was read. Throws as ``push(digest:by:)`` does.
+    func packed(_ digest: String) async throws -> PackedBundle {
+        if let known = recent.withLock({ $0.first { $0.digest == digest } }) { return known }
+        let folder = folder
+        let bundle = try await verifications.run { try folder.verified(digest) }
+        recent.withLock { recent in
+            recent.removeAll { $0.digest == digest }
+            recent.insert(bundle, at: 0)
+            if recent.count > Self.mostRecent { recent.removeLast() }
+        }
+        return bundle
+    }
+
     /// Verifies the bundle whose OCI manifest is the blob `digest` (every blob against its digest, the
     /// manifest against the files) and records it. Pushing what is recorded changes nothing
     /// (`created` false).
@@ -101,7 +117,8 @@ public final class BundleRegistry: Sendable {
                     "\(manifest.name)@\(manifest.version) was pushed before with other content (\(other.reference.digest))",
                     hint: "a version never changes: raise 'version' in flowforge.yaml and push again")
             }
-            let row = try session.bundles.insert(digest: digest, manifest: manifest, bytes: bytes, by: actor.description)
+            let row = try session.bundles.insert(
+                digest: digest, manifest: manifest, lock: bundle.lock, bytes: bytes, by: actor.description)
             try session.audit.append(
                 actor: actor, action: "bundle.push", subject: "\(manifest.name)@\(manifest.version)",
                 detail: ["digest": .string(digest), "bytes": .integer(bytes)])
@@ -114,7 +131,7 @@ public final class BundleRegistry: Sendable {
                 "bundle pushed",
                 metadata: ["bundle": "\(manifest.name)@\(manifest.version)", "digest": "\(digest)", "by": "\(actor)"])
         }
-        return (OperatorAPI.BundleView(row, manifest: manifest), created)
+        return (OperatorAPI.BundleView(row, manifest: manifest, lock: bundle.lock), created)
     }
 
     /// Newest first, without flows. `after` is the `next` of the page before.
@@ -143,7 +160,9 @@ public final class BundleRegistry: Sendable {
         }
         return try await store.read { session in
             let row = try selector.resolve(in: session)
-            return OperatorAPI.BundleView(row, manifest: try session.bundles.requiredManifest(row.reference))
+            return OperatorAPI.BundleView(
+                row, manifest: try session.bundles.requiredManifest(row.reference),
+                lock: try session.bundles.lock(digest: row.reference.digest))
         }
     }
 }

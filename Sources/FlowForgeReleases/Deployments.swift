@@ -30,22 +30,26 @@ public struct Deployments: Sendable {
                 hint: "e.g. nyc-flights@1.0.0, or at least \(BundleSelector.shortestDigest) digits of the digest")
         }
         return try await store.write { session in
-            let environment = try session.environments.required(name)
+            let environment = try session.environments.usable(name)
+            guard !environment.spec.protection.requiresPlan else {
+                throw APIError(
+                    .conflict, "nothing is deployed to '\(name)' directly",
+                    hint: "`flowforge plan --env \(name) --bundle …` and `flowforge apply`, or `flowforge promote --to \(name)`")
+            }
             let bundle = try selector.resolve(in: session).reference
-            let current = try session.releases.current(environment: name, bundle: bundle.name)
-            if let current, current.bundle.digest == bundle.digest { return (OperatorAPI.ReleaseView(current), false) }
+            if let open = try session.promotions.open(environment: name, bundle: bundle.name) {
+                throw APIError(
+                    .conflict, "\(open.id) is changing '\(bundle.name)' in '\(name)' (\(open.state.rawValue))",
+                    hint: "wait for it: `flowforge promotion show \(open.id)`; or cancel it")
+            }
             let manifest = try session.bundles.requiredManifest(bundle)
-            try Self.checkVariables(of: manifest, boundBy: environment)
-            try Self.checkWriters(of: manifest, in: environment, session)
-            let release = try session.releases.insert(
-                ID.make(at: session.now), environment: name, bundle: bundle, by: actor.description)
-            var detail: [String: JSONValue] = [
-                "bundle": .string("\(bundle.name)@\(bundle.version)"), "digest": .string(bundle.digest),
-                "release": .string(release.id.description), "serial": .integer(Int64(release.serial)),
-            ]
-            detail["replaces"] = current.map { .string($0.bundle.version) }
-            try session.audit.append(actor: actor, action: "release.create", subject: name, detail: detail)
-            for observer in observers { try observer.released(release, manifest, in: session) }
+            let config = environment.releaseConfig.seen(by: manifest)
+            let current = try session.releases.current(environment: name, bundle: bundle.name)
+            if let current, current.bundle.digest == bundle.digest, current.config ?? config == config {
+                return (OperatorAPI.ReleaseView(current), false)
+            }
+            let release = try ReleaseSwitch(session: session, observers: observers).perform(
+                bundle, in: environment, config: config, by: actor)
             return (OperatorAPI.ReleaseView(release), true)
         }
     }
@@ -68,51 +72,5 @@ public struct Deployments: Sendable {
             let page = rows.prefix(limit).map(OperatorAPI.ReleaseView.init)
             return OperatorAPI.Page(items: page, next: rows.count > limit ? page.last?.id.description : nil)
         }
-    }
-
-    private static func checkVariables(of manifest: Manifest, boundBy environment: EnvironmentRow) throws(APIError) {
-        // The environment may bind variables of other bundles too, so only this bundle's are looked at.
-        let wanted = Set(manifest.variables.map(\.name))
-        do {
-            _ = try ParameterBinder.bind(
-                specs: manifest.variables, values: environment.variables.filter { wanted.contains($0.key) })
-        } catch {
-            throw APIError(
-                .invalidRequest,
-                "environment '\(environment.name)' does not suit \(manifest.name)@\(manifest.version): variables: \(error)",
-                hint: "deploy to an environment that binds the bundle's variables, or give them defaults in flowforge.yaml")
-        }
-    }
-
-    /// An asset has one writer in an environment: with two, each would publish over the other's rows.
-    private static func checkWriters(of manifest: Manifest, in environment: EnvironmentRow, _ session: Session) throws {
-        let outputs = manifest.outputs
-        for release in try session.releases.current(environment: environment.name)
-        where release.bundle.name != manifest.name {
-            let shared = try session.bundles.requiredManifest(release.bundle).outputs.intersection(outputs).sorted()
-            guard shared.isEmpty else {
-                let names = shared.map(\.description).joined(separator: ", ")
-                throw APIError(
-                    .conflict,
-                    """
-                    \(names): already written by the bundle '\(release.bundle.name)@\(release.bundle.version)' in \
-                    environment '\(environment.name)'
-                    """,
-                    hint: "rename the output in one of the two bundles, or deploy to another environment")
-            }
-        }
-    }
-}
-
-extension Manifest {
-    fileprivate var outputs: Set<AssetName> { Set(flows.flatMap(\.tasks).compactMap(\.output)) }
-}
-
-extension BundleQueries {
-    func requiredManifest(_ bundle: BundleReference) throws -> Manifest {
-        guard let manifest = try manifest(digest: bundle.digest) else {
-            throw StoreError.corrupt("the manifest of \(bundle.name)@\(bundle.version) is missing")
-        }
-        return manifest
     }
 }

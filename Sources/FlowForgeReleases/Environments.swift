@@ -1,37 +1,99 @@
 public import FlowForgeDomain
 public import FlowForgeProtocol
 public import FlowForgeStore
+internal import Foundation
 
-/// The places that bundles are deployed to: each has a pool of agents and values for the bundles' variables.
+/// The places that bundles are released to, as they are declared.
 public struct Environments: Sendable {
-    /// Keeps one environment's row, and every assignment that carries its variables, small.
-    static let mostVariables = 200
-    static let longestValue = 4096
-
     let store: Store
 
     public init(store: Store) { self.store = store }
 
-    /// Creates the environment and its audit entry. One with equal settings is returned as it is
-    /// (`created` false); one with other settings is a conflict.
+    /// Creates an environment that is nothing but a pool and values, and its audit entry. One with equal
+    /// settings is returned as it is (`created` false); one with other settings is a conflict.
     public func create(
         _ request: OperatorAPI.CreateEnvironment, by actor: Actor
     ) async throws -> (environment: OperatorAPI.EnvironmentView, created: Bool) {
-        try Self.check(request)
+        let values = request.variables.mapValues { ConfigValue($0) }
+        let spec = EnvironmentSpec(
+            name: request.name, pool: request.pool, config: values.isEmpty ? [] : [.init(name: "environment", values: values)])
+        try Self.check(spec)
         return try await store.write { session in
             if let existing = try session.environments.find(request.name) {
                 guard existing.pool == request.pool, existing.variables == request.variables else {
                     throw Self.differs(existing, from: request)
                 }
-                let current = try session.releases.current(environment: existing.name)
-                return (OperatorAPI.EnvironmentView(existing, releases: current), false)
+                return (try Self.view(existing, session), false)
             }
-            let row = try session.environments.insert(
-                request.name, pool: request.pool, variables: request.variables, by: actor.description)
+            return (try Self.view(try Self.insert(spec, by: actor, session), session), true)
+        }
+    }
+
+    /// Makes the environment as declared. What is released keeps the values that it was applied with until
+    /// the next plan. Applying what is there changes nothing.
+    public func apply(
+        _ request: OperatorAPI.ApplyEnvironment, name: String, by actor: Actor
+    ) async throws -> OperatorAPI.AppliedEnvironment {
+        let spec = try Self.spec(request.spec, name: name)
+        try Self.check(spec)
+        let isDry = request.dryRun ?? false
+        let judge = { @Sendable (session: Session) -> OperatorAPI.AppliedEnvironment in
+            try Self.checkUpstream(spec, session)
+            let existing = try session.environments.find(name)
+            if let base = request.baseSerial, base != existing?.serial ?? 0 {
+                throw APIError(
+                    .conflict, "environment '\(name)' has changed: its serial is \(existing?.serial ?? 0), not \(base)",
+                    hint: "look at it with `flowforge env show \(name)` and apply again")
+            }
+            guard let existing else {
+                let changes = FieldDiff.changes(from: [:], to: try JSONValue(encoding: spec))
+                if isDry { return .init(environment: nil, created: true, changes: changes) }
+                let row = try Self.insert(spec, by: actor, session)
+                return .init(environment: try Self.view(row, session), created: true, changes: changes)
+            }
+            let changes = try Self.changes(existing.spec, spec)
+            if isDry || changes.isEmpty {
+                return .init(environment: try Self.view(existing, session), created: false, changes: changes)
+            }
+            let row = try session.environments.update(existing, spec: spec, overrides: existing.overrides)
             try session.audit.append(
-                actor: actor, action: "environment.create", subject: row.name,
-                detail: ["pool": .string(row.pool), "variables": .array(row.variables.keys.sorted().map { .string($0) })])
-            return (OperatorAPI.EnvironmentView(row, releases: []), true)
+                actor: actor, action: "environment.apply", subject: name,
+                detail: ["serial": .integer(Int64(row.serial)), "fields": .array(changes.map { .string($0.field) })])
+            return .init(environment: try Self.view(row, session), created: false, changes: changes)
+        }
+        return isDry ? try await store.read(judge) : try await store.write(judge)
+    }
+
+    /// Puts a value over those of the files, or takes it away (`nil`); it takes effect with the next plan.
+    public func override(
+        _ variable: String, of name: String, with request: OperatorAPI.OverrideVariable?, by actor: Actor
+    ) async throws -> OperatorAPI.EnvironmentView {
+        if let request {
+            guard isPlainName(variable) else {
+                throw APIError(
+                    .invalidRequest, "'\(variable.prefix(80))' is no variable name", hint: "lower-case letters, digits and '_'")
+            }
+            if let fault = EnvironmentSpec.valueFault(request.value) { throw APIError(.invalidRequest, "value: \(fault)") }
+            guard (1...1000).contains(request.reason.utf8.count) else {
+                throw APIError(.invalidRequest, "reason must be 1 to 1000 bytes long", hint: "say why, for who finds it")
+            }
+        }
+        return try await store.write { session in
+            let row = try session.environments.required(name)
+            guard row.overrides[variable] != request?.value else { return try Self.view(row, session) }
+            var overrides = row.overrides
+            overrides[variable] = request?.value
+            let types = row.spec.config.compactMap { $0.values[variable]?.type }
+            if let value = request?.value, let type = types.last, type.converting(value) == nil {
+                throw APIError(.invalidRequest, "value: variable '\(variable)' must be \(type.form)")
+            }
+            let new = try session.environments.update(row, spec: row.spec, overrides: overrides)
+            var detail: [String: JSONValue] = ["variable": .string(variable), "serial": .integer(Int64(new.serial))]
+            detail["reason"] = request.map { .string($0.reason) }
+            try session.audit.append(
+                actor: actor, action: request == nil ? "environment.override.remove" : "environment.override", subject: name,
+                detail: detail)
+            return try Self.view(new, session)
         }
     }
 
@@ -46,41 +108,69 @@ public struct Environments: Sendable {
         }
     }
 
-    /// Throws ``APIError`` `not_found`.
+    /// With its declaration, and where each variable comes from. Throws ``APIError`` `not_found`.
     public func show(_ name: String) async throws -> OperatorAPI.EnvironmentView {
-        try await store.read { session in
-            let row = try session.environments.required(name)
-            return OperatorAPI.EnvironmentView(row, releases: try session.releases.current(environment: name))
-        }
+        try await store.read { session in try Self.view(try session.environments.required(name), session) }
+    }
+}
+
+extension Environments {
+    private static func insert(_ spec: EnvironmentSpec, by actor: Actor, _ session: Session) throws -> EnvironmentRow {
+        let row = try session.environments.insert(spec, by: actor.description)
+        try session.audit.append(
+            actor: actor, action: "environment.create", subject: row.name,
+            detail: ["pool": .string(row.pool), "variables": .array(row.variables.keys.sorted().map { .string($0) })])
+        return row
     }
 
-    private static func check(_ request: OperatorAPI.CreateEnvironment) throws(APIError) {
-        let plain = "use lower-case letters, digits and '_', beginning with a letter, at most 63 characters"
-        guard isPlainName(request.name) else {
-            throw APIError(.invalidRequest, "name: '\(request.name.prefix(80))' is no environment name", hint: plain)
+    private static func view(_ row: EnvironmentRow, _ session: Session) throws -> OperatorAPI.EnvironmentView {
+        var view = OperatorAPI.EnvironmentView(row, releases: try session.releases.current(environment: row.name))
+        view.spec = try JSONValue(encoding: row.spec)
+        view.effective = EffectiveConfig(row.spec.config, overrides: row.overrides).entries.mapValues {
+            .init(value: $0.value, layer: $0.layer)
         }
-        guard isPlainName(request.pool, dashes: true) else {
+        return view
+    }
+
+    private static func spec(_ json: JSONValue, name: String) throws -> EnvironmentSpec {
+        let spec: EnvironmentSpec
+        do { spec = try json.decoded(as: EnvironmentSpec.self) } catch let error as DecodingError {
             throw APIError(
-                .invalidRequest, "pool: '\(request.pool.prefix(80))' is no pool name", hint: "\(plain); '-' is allowed too")
+                .invalidRequest, "spec: \(error.field)", hint: "`flowforge env apply -f FILE` sends what the control plane reads")
         }
-        guard request.variables.count <= mostVariables else {
+        guard spec.name == name else {
+            throw APIError(.invalidRequest, "spec.name: '\(spec.name.prefix(80))' is not '\(name.prefix(80))'")
+        }
+        return spec
+    }
+
+    static func changes(_ old: EnvironmentSpec, _ new: EnvironmentSpec) throws -> [OperatorAPI.FieldChange] {
+        FieldDiff.changes(from: try JSONValue(encoding: old), to: try JSONValue(encoding: new))
+    }
+
+    private static func check(_ spec: EnvironmentSpec) throws(APIError) {
+        let faults = spec.faults()
+        guard let first = faults.first else { return }
+        throw APIError(
+            .invalidRequest, faults.map(\.description).joined(separator: "; "), hint: first.hint,
+            metadata: ["fields": faults.map(\.field).joined(separator: ", ")])
+    }
+
+    /// Upstreams exist and lead to no circle.
+    private static func checkUpstream(_ spec: EnvironmentSpec, _ session: Session) throws {
+        var open = spec.upstream.map(\.environment)
+        var seen: Set<String> = []
+        for name in open where try session.environments.find(name) == nil {
             throw APIError(
-                .invalidRequest, "variables: there are \(request.variables.count), at most \(mostVariables) are allowed")
+                .invalidRequest, "upstream: there is no environment '\(name)'", hint: "apply the file of '\(name)' first")
         }
-        for (name, value) in request.variables.sorted(by: { $0.key < $1.key }) {
-            guard isPlainName(name) else {
-                throw APIError(.invalidRequest, "variables: '\(name.prefix(80))' is no variable name", hint: plain)
-            }
-            switch value {
-            case .null, .array, .object:
+        while let name = open.popLast() {
+            guard name != spec.name else {
                 throw APIError(
-                    .invalidRequest, "variables.\(name): the value is neither text, a number nor a boolean",
-                    hint: "give a JSON string, number, true or false")
-            case .string(let text) where text.utf8.count > longestValue:
-                throw APIError(
-                    .invalidRequest, "variables.\(name): \(text.utf8.count) bytes, at most \(longestValue) are allowed")
-            case .string, .bool, .integer, .number: break
+                    .invalidRequest, "upstream: '\(spec.name)' would be an upstream of itself", hint: "leave one of them out")
             }
+            guard seen.insert(name).inserted, let row = try session.environments.find(name) else { continue }
+            open += row.spec.upstream.map(\.environment)
         }
     }
 
@@ -91,7 +181,25 @@ public struct Environments: Sendable {
         fields += names.filter { existing.variables[$0] != request.variables[$0] }.map { "variables.\($0)" }
         return APIError(
             .conflict, "environment '\(existing.name)' exists with other settings: \(fields.joined(separator: ", "))",
-            hint: "give its settings as `flowforge env show \(existing.name)` shows them, or choose another name")
+            hint: "change it with `flowforge env apply -f FILE`; `flowforge env export \(existing.name)` writes the file")
+    }
+}
+
+extension DecodingError {
+    /// Where it is, and what: `protection.gates[0]: a gate is exactly one of …`.
+    var field: String {
+        func path(_ keys: [any CodingKey]) -> String {
+            String(
+                keys.reduce(into: "") { text, key in
+                    text += key.intValue.map { "[\($0)]" } ?? (text.isEmpty ? key.stringValue : ".\(key.stringValue)")
+                }.prefix(200))
+        }
+        return switch self {
+        case .keyNotFound(let key, let context): "\(path(context.codingPath + [key])): missing"
+        case .valueNotFound(_, let context), .typeMismatch(_, let context), .dataCorrupted(let context):
+            "\(path(context.codingPath)): \(context.debugDescription.prefix(200))"
+        @unknown default: "is not of the expected form"
+        }
     }
 }
 
@@ -100,9 +208,24 @@ extension EnvironmentQueries {
         guard let row = try find(name) else {
             throw APIError(
                 .notFound, "there is no environment '\(name.prefix(80))'",
-                hint: "'flowforge env list' shows those that exist, 'flowforge env create' makes one")
+                hint: "'flowforge env list' shows those that exist, 'flowforge env apply' makes one")
         }
         return row
+    }
+
+    /// One in which something may be changed or started.
+    func usable(_ name: String) throws -> EnvironmentRow {
+        let row = try required(name)
+        guard !row.isExpired(at: session.now) else { throw APIError.expired(row) }
+        return row
+    }
+}
+
+extension APIError {
+    static func expired(_ row: EnvironmentRow) -> APIError {
+        APIError(
+            .conflict, "environment '\(row.name)' has expired (\(row.expiresAt.map(WireCoding.text) ?? ""))",
+            hint: "give it another 'expires' with `flowforge env apply`")
     }
 }
 
@@ -110,7 +233,8 @@ extension OperatorAPI.EnvironmentView {
     init(_ row: EnvironmentRow, releases: [ReleaseRow]) {
         self.init(
             name: row.name, pool: row.pool, variables: row.variables, createdAt: row.createdAt,
-            releases: releases.map(OperatorAPI.ReleaseView.init))
+            releases: releases.map(OperatorAPI.ReleaseView.init), serial: row.serial, tier: row.spec.tier,
+            upstream: row.spec.upstream.map(\.environment), expiresAt: row.expiresAt)
     }
 }
 

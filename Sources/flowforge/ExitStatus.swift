@@ -22,6 +22,12 @@ enum ExitStatus: Int32, CaseIterable {
     /// Whoever read the output went away.
     case outputClosed = 141
 
+    // `flowforge plan` has codes of its own, which pipelines branch on; its errors are all 1
+    // (docs/decisions/0040-exit-codes-of-plan.md).
+    static let planChanges = ExitStatus.usage
+    static let planDrift = ExitStatus.notFound
+    static let planDenied = ExitStatus.refused
+
     init(_ code: ErrorCode) {
         self =
             switch code {

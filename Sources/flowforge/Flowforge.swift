@@ -19,12 +19,19 @@ struct Flowforge: AsyncParsableCommand {
 
             Exit codes: 0 ok; 1 the run failed, the bundle is not valid, or it did not work; 2 wrong usage; \
             3 not found; 4 refused (not logged in, or not allowed); 5 conflict; 6 the control plane cannot be \
-            reached or cannot answer now; 7 the run was cancelled; 130 interrupted.
+            reached or cannot answer now; 7 the run was cancelled; 130 interrupted. Those of `flowforge plan` are its \
+            own: 0 no change; 1 error; 2 changes; 3 drift; 4 a gate denies it.
             """,
         version: FlowForgeVersion.current,
         groupedSubcommands: [
             CommandGroup(name: "Connecting", subcommands: [Login.self, Logout.self, ContextCommand.self, WhoAmI.self]),
             CommandGroup(name: "Releasing", subcommands: [EnvironmentCommand.self, BundleCommand.self, DeployCommand.self]),
+            CommandGroup(
+                name: "Promoting",
+                subcommands: [
+                    PlanCommand.self, ApplyCommand.self, PromoteCommand.self, RollbackCommand.self, DemoteCommand.self,
+                    PromotionCommand.self, DriftCommand.self,
+                ]),
             CommandGroup(
                 name: "Running",
                 subcommands: [

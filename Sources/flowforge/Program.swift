@@ -24,8 +24,16 @@ import Foundation
             }
             return .ok
         } catch {
-            return tell(error, console)
+            let status = tell(error, console)
+            return planned(arguments) && !(error is Ended) && status != .ok ? .failed : status
         }
+    }
+
+    /// Whether the command is `flowforge plan` itself, whose codes above 1 say what the plan is.
+    private static func planned(_ arguments: [String]) -> Bool {
+        let words = arguments.prefix { $0 != "--" }
+        guard words.first == "plan" else { return false }
+        return !["show", "list", "approve", "reject", "override", "answer", "help"].contains(words.dropFirst().first ?? "")
     }
 
     private static func tell(_ error: any Error, _ console: Console) -> ExitStatus {

@@ -51,7 +51,10 @@ final class ControlPlane: Sendable {
         reaper = LeaseReaper(store: store, wakeUps: wakeUps, settings: settings, logger: logger)
         catalog = CatalogReader(store: store)
         try await store.write { session in
-            _ = try session.environments.insert(Self.environment, pool: Self.pool, variables: bound, by: "principal:test")
+            _ = try session.environments.insert(
+                EnvironmentSpec(
+                    name: Self.environment, pool: Self.pool,
+                    config: [.init(name: "environment", values: bound.mapValues { ConfigValue($0) })]), by: "principal:test")
         }
         try await deploy(
             Manifest(
@@ -74,7 +77,8 @@ final class ControlPlane: Sendable {
             let digest = "sha256:" + String((manifest.name + manifest.version + String(repeating: "0", count: 64)).prefix(64))
             let bundle = try session.bundles.insert(digest: digest, manifest: manifest, bytes: 1, by: "principal:test")
             _ = try session.releases.insert(
-                .make(), environment: Self.environment, bundle: bundle.reference, by: "principal:test")
+                .make(), environment: Self.environment, bundle: bundle.reference,
+                config: try session.environments.find(Self.environment)!.releaseConfig, by: "principal:test")
         }
     }
 

@@ -18,9 +18,11 @@ import Testing
     private func plane() async throws -> (ControlPlane, TestAgent) {
         let plane = try await ControlPlane(tasks)
         try await plane.store.write { session in
-            _ = try session.environments.insert("prod", pool: ControlPlane.pool, variables: [:], by: "principal:test")
+            _ = try session.environments.insert(EnvironmentSpec(name: "prod", pool: ControlPlane.pool), by: "principal:test")
             let release = try #require(try session.releases.current(environment: "dev").first)
-            _ = try session.releases.insert(.make(), environment: "prod", bundle: release.bundle, by: "principal:test")
+            _ = try session.releases.insert(
+                .make(), environment: "prod", bundle: release.bundle,
+                config: ReleaseConfig(pool: ControlPlane.pool, variables: [:]), by: "principal:test")
         }
         return (plane, try await plane.agent())
     }

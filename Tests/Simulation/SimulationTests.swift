@@ -1,3 +1,4 @@
+import FlowForgeDomain
 import FlowForgeProtocol
 import FlowForgeTestSupport
 import Foundation
@@ -94,11 +95,12 @@ final class Stage: @unchecked Sendable {
         let store = try Store(path: template.path)
         let bundles = bundles
         try await store.write { session in
-            _ = try session.environments.insert(Place.environment, pool: Place.pool, variables: [:], by: "principal:test")
+            _ = try session.environments.insert(EnvironmentSpec(name: Place.environment, pool: Place.pool), by: "principal:test")
             let bundle = try session.bundles.insert(
                 digest: bundles.reference.digest, manifest: bundles.manifest, bytes: 1, by: "principal:test")
             _ = try session.releases.insert(
-                .make(), environment: Place.environment, bundle: bundle.reference, by: "principal:test")
+                .make(), environment: Place.environment, bundle: bundle.reference,
+                config: ReleaseConfig(pool: Place.pool, variables: [:]), by: "principal:test")
         }
         try store.close()
     }

@@ -3,7 +3,8 @@ public import FlowForgeProtocol
 /// What another version of a bundle changes, by what the two say and do: comments, formatting and the
 /// order of keys are no changes. `BundleDiff(b, a)` is `BundleDiff(a, b).mirrored`.
 ///
-/// Of columns it knows what manifests declare; what a SELECT makes of its inputs is the catalog's to say.
+/// Columns are those of the bundles' locks. Without these it knows what the manifests declare: those of
+/// sources, and none that a SELECT makes.
 public struct BundleDiff: Hashable, Sendable, Codable {
     public var from: BundleReference
     public var to: BundleReference
@@ -12,7 +13,7 @@ public struct BundleDiff: Hashable, Sendable, Codable {
 
     public init(_ from: PackedBundle, _ to: PackedBundle) {
         (self.from, self.to) = (from.reference, to.reference)
-        let (before, after) = (BundleFacts(from).items, BundleFacts(to).items)
+        let (before, after) = (BundleFacts(from, beside: to).items, BundleFacts(to, beside: from).items)
         changes = Set(before.keys).union(after.keys).sorted().compactMap { item in
             Change(item, before: before[item], after: after[item])
         }
@@ -30,7 +31,7 @@ public struct BundleDiff: Hashable, Sendable, Codable {
 
     /// What something means for those who read what the bundle makes, or start what it runs.
     public enum Impact: String, Sendable, Codable, Comparable {
-        /// Descriptions and tags only.
+        /// Descriptions, tags and classifications only.
         case metadata
         /// Whoever relies on the former version still can.
         case nonBreaking = "non_breaking"
@@ -110,7 +111,9 @@ extension BundleDiff.Change {
 
     private var judged: BundleDiff.Impact {
         // A column of which no type is declared is one that is only described.
-        if action == .changed || subject == .column, fields.allSatisfy({ ["description", "tags"].contains($0.name) }) {
+        if action == .changed || subject == .column,
+            fields.allSatisfy({ ["description", "tags", "classification"].contains($0.name) })
+        {
             return .metadata
         }
         switch (subject, action) {
@@ -147,6 +150,13 @@ enum ColumnTypes {
     private static let wider: [String: Set<String>] = [
         "TINYINT": ["SMALLINT", "INTEGER", "BIGINT", "HUGEINT"], "SMALLINT": ["INTEGER", "BIGINT", "HUGEINT"],
         "INTEGER": ["BIGINT", "HUGEINT", "DOUBLE"], "BIGINT": ["HUGEINT"], "REAL": ["DOUBLE"],
+        "FLOAT": ["DOUBLE"], "UTINYINT": ["USMALLINT", "UINTEGER", "UBIGINT", "SMALLINT", "INTEGER", "BIGINT"],
+        "USMALLINT": ["UINTEGER", "UBIGINT", "INTEGER", "BIGINT"], "UINTEGER": ["UBIGINT", "BIGINT"],
+    ]
+
+    /// The most that a whole number of the type has.
+    private static let digits = [
+        "TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "UTINYINT": 3, "USMALLINT": 5, "UINTEGER": 10, "UBIGINT": 20,
     ]
 
     /// A decimal is wider when it has no fewer digits on either side of the point.
@@ -154,6 +164,7 @@ enum ColumnTypes {
         if let old = decimal(before), let new = decimal(after) {
             return new.scale >= old.scale && new.precision - new.scale >= old.precision - old.scale
         }
+        if let digits = digits[before], let new = decimal(after) { return new.precision - new.scale >= digits }
         return wider[before]?.contains(after) ?? false
     }
 

@@ -17,8 +17,15 @@ struct BundleFacts {
 
     private(set) var items: [Item: [String: JSONValue]] = [:]
     private let files: [String: BundleFile]
+    /// Of tables whose columns the lock knows, and so does that of the bundle on the other side.
+    private let columns: [AssetName: [LockedColumn]]
 
-    init(_ bundle: PackedBundle) {
+    /// Columns of a lock count where both bundles know them, or only one has the table: what is not known
+    /// has neither come nor gone.
+    init(_ bundle: PackedBundle, beside other: PackedBundle) {
+        let (known, others) = (bundle.lock?.knownColumns ?? [:], other.lock?.knownColumns ?? [:])
+        let written = Set(other.manifest.flows.flatMap(\.tasks).compactMap(\.output))
+        columns = known.filter { others[$0.key] != nil || !written.contains($0.key) }
         files = Dictionary(uniqueKeysWithValues: bundle.files.map { ($0.path, $0) })
         let manifest = bundle.manifest
         add(.bundle, manifest.name, ["description": .string(manifest.description)])
@@ -27,7 +34,8 @@ struct BundleFacts {
         for asset in manifest.external { add(.external, "\(asset)", [:]) }
         for flow in manifest.flows { add(flow) }
         let queries = Set(manifest.flows.flatMap(\.tasks).compactMap(\.sql))
-        for file in bundle.files where file.path != BundleFolder.manifestName && !queries.contains(file.path) {
+        let read = queries.union([BundleFolder.manifestName, BundleLock.fileName])
+        for file in bundle.files where !read.contains(file.path) {
             add(.file, file.path, ["contents": .string(ContentDigest.of(file.contents)), "executable": .bool(file.isExecutable)])
         }
     }
@@ -54,9 +62,14 @@ struct BundleFacts {
         }
     }
 
-    /// What is read of a source is declared with its type; of other tables perhaps a description and tags.
+    /// Without a lock, what is read of a source is declared with its type; of other tables perhaps a
+    /// description and tags.
     private mutating func addColumns(of task: TaskSpec, _ asset: AssetName) {
-        for column in task.source?.columns ?? [] { add(.column, "\(asset).\(column.name)", members(column)) }
+        if let columns = columns[asset] {
+            for column in columns { add(.column, "\(asset).\(column.name)", column.facts) }
+        } else {
+            for column in task.source?.columns ?? [] { add(.column, "\(asset).\(column.name)", members(column)) }
+        }
         for column in task.columns {
             let item = Item(subject: .column, name: "\(asset).\(column.name)")
             items[item, default: [:]].merge(members(column)) { $1 }
@@ -91,5 +104,21 @@ struct BundleFacts {
         case .object(let members): members.isEmpty
         case .bool, .integer, .number: false
         }
+    }
+}
+
+extension LockedColumn {
+    /// Its fields, named as those of a source's columns.
+    var facts: [String: JSONValue] {
+        var facts: [String: JSONValue] = ["type": .string(type), "required": .bool(nullable == false)]
+        facts["classification"] = classification.map(JSONValue.string)
+        return facts
+    }
+}
+
+extension BundleLock {
+    /// Of the tables that the bundle writes.
+    var knownColumns: [AssetName: [LockedColumn]] {
+        Dictionary(assets.filter(\.isKnown).map { ($0.asset, $0.columns) }) { first, _ in first }
     }
 }

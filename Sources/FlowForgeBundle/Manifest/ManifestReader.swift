@@ -9,6 +9,7 @@ final class ManifestReader {
     /// Where the things of the manifest stand, by their ``Place``.
     private(set) var positions: [Place: SourcePosition] = [:]
     private(set) var include: [(text: String, position: SourcePosition)] = []
+    private(set) var contracts: [(text: String, position: SourcePosition)] = []
 
     private init(file: String) { yaml = StrictYAML(file: file) }
 
@@ -37,7 +38,8 @@ final class ManifestReader {
         guard let root = reader.yaml.parse(file.contents), let manifest = reader.manifest(root) else {
             throw BundleProblems(reader.yaml.problems)
         }
-        let rules = ManifestRules(manifest: manifest, files: files, include: reader.include, positions: reader.positions)
+        let rules = ManifestRules(
+            manifest: manifest, files: files, include: reader.include, contracts: reader.contracts, positions: reader.positions)
         let (found, contracts) = rules.findings()
         let problems = reader.yaml.problems + found
         guard problems.isEmpty else { throw BundleProblems(problems) }
@@ -47,18 +49,28 @@ final class ManifestReader {
     func note(_ place: Place, _ position: SourcePosition) { positions[place] = position }
 
     private func manifest(_ node: YAMLNode) -> Manifest? {
-        let keys = ["bundle", "parameters", "variables", "external", "include", "defaults", "flows"]
+        let keys = ["bundle", "parameters", "variables", "external", "contracts", "include", "defaults", "flows"]
         guard let root = yaml.mapping(node, keys: keys, of: "the manifest") else { return nil }
         let head = root.mapping("bundle", keys: ["name", "version", "description"], required: true)
         var limits = TaskLimits()
         if let defaults = root.mapping("defaults", keys: TaskLimits.keys) { limits = self.limits(defaults, limits) }
         include = root.texts("include") ?? []
+        contracts = contractFiles(root)
         return Manifest(
             name: head.flatMap { name($0, "name", dashes: true, required: true) } ?? "",
             version: head.flatMap(version) ?? "", description: head?.text("description") ?? "",
             parameters: bindings(root, "parameters", allowingPaths: false),
             variables: bindings(root, "variables", allowingPaths: true), flows: flows(root, limits),
-            external: assets(root, "external") { .external($0) })
+            external: assets(root, "external") { .external($0) }, contracts: contracts.isEmpty ? nil : contracts.map(\.text))
+    }
+
+    private func contractFiles(_ root: YAMLMapping) -> [(text: String, position: SourcePosition)] {
+        var paths: Set<String> = []
+        return (root.texts("contracts") ?? []).filter { item in
+            let isNew = paths.insert(item.text).inserted
+            if !isNew { yaml.report("'\(item.text.prefix(80))' is given twice", hint: "remove one", at: item.position) }
+            return isNew
+        }
     }
 
     private func version(_ head: YAMLMapping) -> String? {

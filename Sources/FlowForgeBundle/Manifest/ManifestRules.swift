@@ -7,6 +7,7 @@ struct ManifestRules {
     let manifest: Manifest
     let files: [String: BundleFile]
     let include: [(text: String, position: SourcePosition)]
+    let contractFiles: [(text: String, position: SourcePosition)]
     let positions: [ManifestReader.Place: SourcePosition]
     var found: [Problem] = []
     var usedFiles: Set<String> = [BundleFolder.manifestName, BundleLock.fileName]
@@ -16,11 +17,13 @@ struct ManifestRules {
 
     init(
         manifest: Manifest, files: [BundleFile], include: [(text: String, position: SourcePosition)],
+        contracts: [(text: String, position: SourcePosition)],
         positions: [ManifestReader.Place: SourcePosition]
     ) {
         self.manifest = manifest
         self.files = Dictionary(files.map { ($0.path, $0) }) { $1 }
         self.include = include
+        contractFiles = contracts
         self.positions = positions
         outputs = Set(manifest.flows.flatMap { $0.tasks.compactMap(\.output) })
     }
@@ -36,6 +39,7 @@ struct ManifestRules {
         }
         rules.checkTriggers()
         rules.checkExternals()
+        rules.checkContracts()
         rules.checkUnusedFiles()
         return (rules.found, rules.contracts)
     }

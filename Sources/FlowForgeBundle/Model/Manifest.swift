@@ -14,10 +14,12 @@ public struct Manifest: Hashable, Sendable, Codable {
     public var flows: [FlowSpec]
     /// Inputs that another bundle of the environment writes.
     public var external: [AssetName]
+    /// Paths of data contracts, relative to the bundle; absent where there is none.
+    public var contracts: [String]?
 
     public init(
         name: String, version: String, description: String = "", parameters: [ParameterSpec] = [],
-        variables: [ParameterSpec] = [], flows: [FlowSpec], external: [AssetName] = []
+        variables: [ParameterSpec] = [], flows: [FlowSpec], external: [AssetName] = [], contracts: [String]? = nil
     ) {
         self.name = name
         self.version = version
@@ -26,6 +28,7 @@ public struct Manifest: Hashable, Sendable, Codable {
         self.variables = variables
         self.flows = flows
         self.external = external
+        self.contracts = contracts
     }
 
     /// What SQL sees through `getvariable` beside parameters and variables; none of them may have

@@ -21,6 +21,10 @@ struct ScheduleFiring {
         guard let trigger = try session.triggers.find(id), trigger.runs, let schedule = trigger.specification.schedule,
             let position = trigger.position, let next = trigger.nextAt, next <= session.now
         else { return [] }
+        if try session.promotions.holder(environment: trigger.environment, bundle: trigger.bundle) != nil {
+            try session.triggers.postpone(id, until: session.now + TickFiring.promotionHold)
+            return []
+        }
         let decisions = schedule.decide(
             since: position, until: session.now, id: id.description, attended: wakeUps.attendance.since)
         var lags: [Double] = []

@@ -13,6 +13,9 @@ struct TickFiring {
     /// In seconds. What waits for the end of a run is looked at again after this in any case.
     static let longestHold = 300.0
 
+    /// In seconds. What waits for a promotion is looked at again after this.
+    static let promotionHold = 2.0
+
     enum Result: Hashable, Sendable {
         case started(ID<Run>)
         case refused(String)
@@ -56,6 +59,10 @@ struct TickFiring {
         if tick.backfill != nil { session.whenCommitted { [wakeUps] in wakeUps.wakeBackfills() } }
         if let reason = try obstacle(to: tick, of: trigger) {
             try session.ticks.decide(number, .skipped, reason: reason, run: nil)
+            return nil
+        }
+        if try session.promotions.holder(environment: trigger.environment, bundle: trigger.bundle) != nil {
+            try session.ticks.hold(number, until: session.now + Self.promotionHold)
             return nil
         }
         if trigger.keepsUpdates, trigger.specification.overlap == .skip,

@@ -30,18 +30,19 @@ public struct TriggerDeployment: ReleaseObserver {
             gone.nextAt = nil
             try session.triggers.update(gone)
         }
-        let values = try Self.values(manifest, environment)
+        let config = release.config ?? environment.releaseConfig
+        let values = Self.values(manifest, config)
         for (flow, spec) in declared {
             let pattern = try spec.file.map { try Self.pattern($0, values) }
             if var trigger = known.first(where: { $0.flow == flow && $0.name == spec.name }) {
                 guard
-                    trigger.specification != spec || !trigger.isLive || trigger.pool != environment.pool
+                    trigger.specification != spec || !trigger.isLive || trigger.pool != config.pool
                         || trigger.pattern != pattern
                 else { continue }
                 let keepsPosition = trigger.isLive && trigger.specification.schedule == spec.schedule
                 if !keepsPosition { try ScheduleFiring(session: session, wakeUps: wakeUps).settle(trigger) }
                 trigger.specification = spec
-                trigger.pool = environment.pool
+                trigger.pool = config.pool
                 trigger.pattern = pattern
                 trigger.isLive = true
                 try session.fileWatches.release(trigger.id)
@@ -51,7 +52,7 @@ public struct TriggerDeployment: ReleaseObserver {
             } else {
                 var trigger = TriggerRow(
                     id: .make(at: session.now), environment: release.environment, bundle: release.bundle.name, flow: flow,
-                    specification: spec, pool: environment.pool, createdAt: session.now)
+                    specification: spec, pool: config.pool, createdAt: session.now)
                 trigger.pattern = pattern
                 TriggerSchedule.arm(&trigger, at: session.now)
                 try session.triggers.insert(trigger)
@@ -61,11 +62,11 @@ public struct TriggerDeployment: ReleaseObserver {
     }
 
     /// Deploying has checked that the environment binds them.
-    private static func values(_ manifest: Manifest, _ environment: EnvironmentRow) throws -> [String: JSONValue] {
+    private static func values(_ manifest: Manifest, _ config: ReleaseConfig) -> [String: JSONValue] {
         let declared = Set(manifest.variables.map(\.name))
         return
             (try? ParameterBinder.bind(
-                specs: manifest.variables, values: environment.variables.filter { declared.contains($0.key) })) ?? [:]
+                specs: manifest.variables, values: config.variables.filter { declared.contains($0.key) })) ?? [:]
     }
 
     private static func pattern(_ file: FileArrivalSpec, _ values: [String: JSONValue]) throws -> String {

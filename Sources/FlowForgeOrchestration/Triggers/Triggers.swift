@@ -91,19 +91,7 @@ public struct Triggers: Sendable {
     /// of the pause are recorded as skipped, not caught up.
     public func resume(_ id: ID<Trigger>, by actor: Actor) async throws -> OperatorAPI.TriggerView {
         try await store.write { session in
-            var trigger = try session.triggers.required(id)
-            if trigger.pausedAt != nil {
-                try ScheduleFiring(session: session, wakeUps: wakeUps).takeBackTheFuture(of: id)
-                trigger = try session.triggers.required(id)
-                try ScheduleFiring(session: session, wakeUps: wakeUps).skipPaused(&trigger)
-                trigger.pausedAt = nil
-                trigger.pausedBy = nil
-                TriggerSchedule.arm(&trigger, at: session.now)
-                try session.triggers.update(trigger)
-                try session.audit.append(actor: actor, action: "trigger.resume", subject: id.description, detail: trigger.place)
-                session.whenCommitted { [wakeUps] in wakeUps.wakeTriggers() }
-            }
-            return try TriggerView.view(trigger, in: session)
+            try TriggerView.view(try TriggerResumption(session: session, wakeUps: wakeUps).resume(id, by: actor), in: session)
         }
     }
 

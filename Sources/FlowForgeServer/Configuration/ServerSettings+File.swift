@@ -26,7 +26,8 @@ extension ServerSettings {
     private static func read(_ data: Data, _ yaml: StrictYAML, folder: URL) -> ServerSettings? {
         guard let root = yaml.parse(data),
             let top = yaml.mapping(
-                root, keys: ["data_dir", "agent_api", "operator_api", "log", "certificates", "leases", "backup", "retention"],
+                root,
+                keys: ["data_dir", "agent_api", "operator_api", "log", "certificates", "leases", "backup", "retention", "drift"],
                 of: "the configuration")
         else { return nil }
         func path(_ text: String) -> URL { URL(filePath: text, relativeTo: folder).absoluteURL.standardizedFileURL }
@@ -67,6 +68,9 @@ extension ServerSettings {
             if let seconds = leases.duration("recovery", in: 1...3600) {
                 settings.orchestration.recoveryGrace = .seconds(seconds)
             }
+        }
+        if let drift = top.mapping("drift", keys: ["every"]), let every = drift.duration("every", in: 10...7 * 86_400) {
+            settings.driftPeriod = .seconds(every)
         }
         if let retention = top.mapping("retention", keys: ["runs", "logs", "lineage_events"]) {
             let days = 86_400.0

@@ -34,6 +34,8 @@ public struct ServerSettings: Sendable {
     public var orchestration = OrchestrationSettings()
     public var limits = ConnectionLimits()
     public var retention = RetentionSettings()
+    /// How often environments are compared with what was applied to them.
+    public var driftPeriod = Duration.seconds(900)
     /// Where backups are made; `backups` in the data folder if not said.
     public var backupFolder: URL?
     /// The file of the key under which backups carry the CA's private key.

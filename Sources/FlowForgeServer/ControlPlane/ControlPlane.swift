@@ -88,6 +88,8 @@ public final class ControlPlane: Sendable {
             TriggerClock(
                 store: store, wakeUps: services.wakeUps, figures: services.triggerFigures, logger: logger),
             BackfillFeeder(store: store, wakeUps: services.wakeUps, logger: logger),
+            services.promotionClock,
+            services.driftClock,
             services.pruner,
             certificates,
             Together(services: [agentListener, operatorListener]),

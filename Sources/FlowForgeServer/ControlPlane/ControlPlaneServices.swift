@@ -23,6 +23,11 @@ final class ControlPlaneServices: Sendable {
     let bundles: BundleRegistry
     let environments: Environments
     let deployments: Deployments
+    let plans: Plans
+    let promotions: Promotions
+    let promotionClock: PromotionClock
+    let drifts: Drifts
+    let driftClock: DriftClock
     let wakeUps: WakeUps
     let orchestration: OrchestrationSettings
     let runs: RunStarter
@@ -65,7 +70,16 @@ final class ControlPlaneServices: Sendable {
         processes = AgentProcesses(store: store, refusals: refusals, takenOver: { wakeUps.wake(agent: $0) })
         bundles = try BundleRegistry(store: store, folder: DataFolder(settings.dataFolder).bundles, logger: logger)
         environments = Environments(store: store)
-        deployments = Deployments(store: store, observers: [TriggerDeployment(wakeUps: wakeUps)])
+        let observers = [TriggerDeployment(wakeUps: wakeUps)]
+        deployments = Deployments(store: store, observers: observers)
+        let signal = PromotionSignal()
+        plans = Plans(store: store, registry: bundles, signal: signal)
+        promotions = Promotions(store: store, registry: bundles, signal: signal)
+        let starter = PromotionStarter(wakeUps: wakeUps, settings: orchestration)
+        promotionClock = PromotionClock(
+            store: store, registry: bundles, signal: signal, observers: observers, runs: starter, pools: wakeUps, logger: logger)
+        drifts = Drifts(store: store, observers: observers, runs: starter, pools: wakeUps)
+        driftClock = DriftClock(store: store, drifts: drifts, every: settings.driftPeriod, logger: logger)
         runs = RunStarter(store: store, wakeUps: wakeUps, settings: orchestration, logger: logger)
         runReader = RunReader(store: store, wakeUps: wakeUps)
         flows = Flows(store: store, wakeUps: wakeUps)
@@ -88,8 +102,9 @@ final class ControlPlaneServices: Sendable {
 
     var operatorServices: OperatorServices {
         OperatorServices(
-            principals: principals, audit: audit, environments: environments, deployments: deployments, registry: bundles,
-            starter: runs, runs: runReader, flows: flows, limits: limits, triggers: triggers, webhooks: webhooks,
+            principals: principals, audit: audit, environments: environments, deployments: deployments, plans: plans,
+            promotions: promotions, drifts: drifts, registry: bundles, starter: runs, runs: runReader, flows: flows,
+            limits: limits, triggers: triggers, webhooks: webhooks,
             backfills: backfills, catalog: catalog, joinTokens: joinTokens, agents: agents, backups: backups, pruner: pruner)
     }
 

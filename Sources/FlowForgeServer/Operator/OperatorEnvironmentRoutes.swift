@@ -19,6 +19,22 @@ extension OperatorRoutes {
             _ = try OperatorQuery(request)
             return try .json(try await environments.show(try context.part("environment")))
         }
+        put("environments/:environment", .owner) { request, context, caller in
+            let wanted = try await request.decoded(OperatorAPI.ApplyEnvironment.self)
+            let result = try await environments.apply(wanted, name: try context.part("environment"), by: caller.actor)
+            return try .created(result.created && wanted.dryRun != true, result)
+        }
+        put("environments/:environment/overrides/:variable", .operator_) { request, context, caller in
+            let wanted = try await request.decoded(OperatorAPI.OverrideVariable.self)
+            return try .json(
+                try await environments.override(
+                    try context.part("variable"), of: try context.part("environment"), with: wanted, by: caller.actor))
+        }
+        delete("environments/:environment/overrides/:variable", .operator_) { _, context, caller in
+            try .json(
+                try await environments.override(
+                    try context.part("variable"), of: try context.part("environment"), with: nil, by: caller.actor))
+        }
     }
 
     func addReleases(_ deployments: Deployments) {

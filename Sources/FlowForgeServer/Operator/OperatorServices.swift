@@ -10,6 +10,9 @@ public struct OperatorServices: Sendable {
     public var audit: AuditTrail
     public var environments: Environments
     public var deployments: Deployments
+    public var plans: Plans
+    public var promotions: Promotions
+    public var drifts: Drifts
     public var registry: BundleRegistry
     public var starter: RunStarter
     public var runs: RunReader
@@ -26,7 +29,8 @@ public struct OperatorServices: Sendable {
 
     init(
         principals: Principals, audit: AuditTrail, environments: Environments, deployments: Deployments,
-        registry: BundleRegistry, starter: RunStarter, runs: RunReader, flows: Flows, limits: Limits,
+        plans: Plans, promotions: Promotions, drifts: Drifts, registry: BundleRegistry, starter: RunStarter, runs: RunReader,
+        flows: Flows, limits: Limits,
         triggers: Triggers, webhooks: Webhooks, backfills: Backfills, catalog: CatalogReader, joinTokens: JoinTokens,
         agents: AgentRegistry, backups: Backups, pruner: Pruner
     ) {
@@ -34,6 +38,9 @@ public struct OperatorServices: Sendable {
         self.audit = audit
         self.environments = environments
         self.deployments = deployments
+        self.plans = plans
+        self.promotions = promotions
+        self.drifts = drifts
         self.registry = registry
         self.starter = starter
         self.runs = runs

@@ -72,6 +72,18 @@ public struct AssetQueries {
             """, [environment, name, asset.layer.rawValue, id])
     }
 
+    /// Takes the asset out of the environment's catalog; its snapshots and their versions stay known.
+    public func withdraw(_ asset: AssetName, environment: String) throws {
+        try session.change("DELETE FROM asset WHERE environment = ? AND name = ?", [environment, asset.description])
+    }
+
+    /// Undoes ``withdraw(_:environment:)``; one that is there is left alone.
+    public func restore(_ asset: AssetName, to snapshot: ID<Snapshot>, environment: String) throws {
+        try session.change(
+            "INSERT INTO asset (environment, name, layer, snapshot) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [environment, asset.description, asset.layer.rawValue, snapshot.description])
+    }
+
     private static let adoptSchemaSQL = """
         INSERT INTO asset_schema (environment, asset, serial, columns)
         SELECT ?1, ?2, 1 + coalesce(last.serial, 0), new.columns

@@ -16,12 +16,17 @@ public final class Session {
     /// In writes.
     let certificateCache: CertificateCache?
     let manifestCache: ManifestCache?
+    let lockCache: LockCache?
 
-    init(db: Database, now: Date, certificateCache: CertificateCache? = nil, manifestCache: ManifestCache? = nil) {
+    init(
+        db: Database, now: Date, certificateCache: CertificateCache? = nil, manifestCache: ManifestCache? = nil,
+        lockCache: LockCache? = nil
+    ) {
         self.db = db
         self.now = now
         self.certificateCache = certificateCache
         self.manifestCache = manifestCache
+        self.lockCache = lockCache
     }
 
     /// Runs `action` once the transaction is durable; never when it is not. Used to wake waiters.

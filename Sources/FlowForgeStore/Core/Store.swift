@@ -81,6 +81,7 @@ public final class Store: Sendable {
     private let queue = Mutex(Queue())
     let certificateCache = CertificateCache()
     let manifestCache = ManifestCache()
+    let lockCache = LockCache()
     private let watch: Mutex<WallClockWatch>
     /// What was found damaged since the store was opened: it does not heal by itself.
     private let damaged = Mutex<StoreError?>(nil)
@@ -124,14 +125,16 @@ public final class Store: Sendable {
         if step != nil { enqueue(PendingWrite(run: { _ in }, finish: { _ in })) }
         do {
             if options.isInline { return try readInline(body, now: now) }
-            return try await pool.read { [manifestCache] db in try body(Session(db: db, now: now, manifestCache: manifestCache)) }
+            return try await pool.read { [manifestCache, lockCache] db in
+                try body(Session(db: db, now: now, manifestCache: manifestCache, lockCache: lockCache))
+            }
         } catch {
             throw noted(error)
         }
     }
 
     func readInline<T>(_ body: (Session) throws -> T, now: Date) throws -> T {
-        try pool.read { db in try body(Session(db: db, now: now, manifestCache: manifestCache)) }
+        try pool.read { db in try body(Session(db: db, now: now, manifestCache: manifestCache, lockCache: lockCache)) }
     }
 
     /// Runs `body` in the next group and returns once its changes are durable. What `body` throws
@@ -212,7 +215,8 @@ public final class Store: Sendable {
             try db.inTransaction(.immediate) {
                 if let step { try Session(db: db, now: now).deadlines.follow(step) }
                 for (index, pending) in group.enumerated() {
-                    let session = Session(db: db, now: now, certificateCache: certificateCache, manifestCache: manifestCache)
+                    let session = Session(
+                        db: db, now: now, certificateCache: certificateCache, manifestCache: manifestCache, lockCache: lockCache)
                     do {
                         try Self.inSavepoint(db) {
                             try options.fault?(.beforeBody)

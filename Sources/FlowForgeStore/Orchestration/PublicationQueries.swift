@@ -17,6 +17,17 @@ public struct PublicationQueries {
         ).map(Self.reference)
     }
 
+    /// Where the tables point now, by asset; those that were never published are left out.
+    public func pointers(environment: String, assets: Set<AssetName>) throws -> [ReleasePointer] {
+        try session.rows(
+            "SELECT asset, snapshot, location, home FROM publication WHERE environment = ? ORDER BY asset", [environment]
+        ).compactMap { row in
+            guard let asset = AssetName(row["asset"] as String), assets.contains(asset) else { return nil }
+            return ReleasePointer(
+                asset: asset, snapshot: try row.id("snapshot"), location: row["location"], home: row["home"] ?? environment)
+        }
+    }
+
     /// Makes a snapshot the current one, with the version after the last (after a restoration one above
     /// its floor: the lake may have seen versions that are not known here). The pool's polls offer it
     /// from `offerAt` on until it is confirmed.

@@ -59,10 +59,20 @@ public struct BundleQueries {
         return manifest
     }
 
+    /// What the bundle's `flowforge.lock` says; `nil` where it has none.
+    public func lock(digest: String) throws -> BundleLock? {
+        if let known = session.lockCache?.find(digest) { return known }
+        let text = try session.value(String.self, "SELECT lock FROM bundle_lock WHERE digest = ?", [digest])
+        guard let text else { return nil }
+        let lock = try fromJSON(BundleLock.self, text)
+        session.lockCache?.keep(lock, bytes: text.utf8.count, as: digest)
+        return lock
+    }
+
     /// Throws ``StoreError/conflict(_:)`` when the digest, or the name and version, are taken.
     @discardableResult
     public func insert(
-        digest: String, manifest: Manifest, bytes: Int64, by pusher: String
+        digest: String, manifest: Manifest, lock: BundleLock? = nil, bytes: Int64, by pusher: String
     ) throws -> BundleRow {
         try session.db.execute(
             sql: """
@@ -73,8 +83,12 @@ public struct BundleQueries {
                 digest, manifest.name, manifest.version, manifest.description, try jsonText(manifest), bytes,
                 session.now.milliseconds, pusher,
             ])
+        let number = session.db.lastInsertedRowID
+        if let lock {
+            try session.change("INSERT INTO bundle_lock (digest, lock) VALUES (?, ?)", [digest, try jsonText(lock)])
+        }
         return BundleRow(
-            number: session.db.lastInsertedRowID,
+            number: number,
             reference: BundleReference(name: manifest.name, version: manifest.version, digest: digest),
             description: manifest.description, bytes: bytes, pushedAt: Date(milliseconds: session.now.milliseconds),
             pushedBy: pusher)

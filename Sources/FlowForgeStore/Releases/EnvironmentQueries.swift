@@ -1,3 +1,4 @@
+public import FlowForgeDomain
 public import FlowForgeProtocol
 public import Foundation
 internal import GRDB
@@ -6,10 +7,31 @@ public struct EnvironmentRow: Sendable, Hashable {
     public var name: String
     /// The agent pool that runs the environment's tasks.
     public var pool: String
-    /// Values of bundle variables, by name.
+    /// Values of bundle variables, by name: what the declaration's layers and the overrides come to.
     public var variables: [String: JSONValue]
     public var createdAt: Date
     public var createdBy: String
+    public var spec: EnvironmentSpec
+    public var overrides: [String: JSONValue] = [:]
+    public var serial: Int = 1
+    public var expiresAt: Date?
+
+    public init(_ spec: EnvironmentSpec, createdAt: Date, createdBy: String) {
+        name = spec.name
+        pool = spec.pool
+        variables = EffectiveConfig(spec.config).values
+        self.createdAt = createdAt
+        self.createdBy = createdBy
+        self.spec = spec
+        expiresAt = spec.expiresAt
+    }
+
+    /// What a release that is applied now would be applied with.
+    public var releaseConfig: ReleaseConfig {
+        ReleaseConfig(pool: pool, variables: variables, credentials: spec.credentials, storage: spec.storage)
+    }
+
+    public func isExpired(at now: Date) -> Bool { expiresAt.map { $0 <= now } ?? false }
 }
 
 extension Session {
@@ -17,40 +39,80 @@ extension Session {
 }
 
 public struct EnvironmentQueries {
-    let session: Session
+    public let session: Session
 
     public func find(_ name: String) throws -> EnvironmentRow? {
-        try Row.fetchOne(session.db, sql: "SELECT * FROM environment WHERE name = ?", arguments: [name])
-            .map(EnvironmentRow.init)
+        try session.row("SELECT * FROM environment WHERE name = ?", [name]).map(EnvironmentRow.init)
     }
 
     /// By name, those after `after`.
     public func list(after: String?, limit: Int) throws -> [EnvironmentRow] {
-        try Row.fetchAll(
-            session.db, sql: "SELECT * FROM environment WHERE name > ? ORDER BY name LIMIT ?",
-            arguments: [after ?? "", limit]
-        ).map(EnvironmentRow.init)
+        try session.rows("SELECT * FROM environment WHERE name > ? ORDER BY name LIMIT ?", [after ?? "", limit])
+            .map(EnvironmentRow.init)
     }
 
     /// Throws ``StoreError/conflict(_:)`` when the name is taken.
     @discardableResult
-    public func insert(
-        _ name: String, pool: String, variables: [String: JSONValue], by creator: String
-    ) throws -> EnvironmentRow {
-        try session.db.execute(
-            sql: "INSERT INTO environment (name, pool, variables, created_at, created_by) VALUES (?, ?, ?, ?, ?)",
-            arguments: [name, pool, try jsonText(variables), session.now.milliseconds, creator])
-        return EnvironmentRow(
-            name: name, pool: pool, variables: variables, createdAt: Date(milliseconds: session.now.milliseconds),
-            createdBy: creator)
+    public func insert(_ spec: EnvironmentSpec, by creator: String) throws -> EnvironmentRow {
+        let row = EnvironmentRow(
+            spec, createdAt: Date(milliseconds: session.now.milliseconds), createdBy: creator)
+        try session.change(
+            """
+            INSERT INTO environment (name, pool, variables, created_at, created_by, spec, expires_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                row.name, row.pool, try jsonText(row.variables), session.now.milliseconds, creator, try jsonText(spec),
+                spec.expiresAt?.milliseconds,
+            ])
+        return row
+    }
+
+    /// Replaces the declaration and the overrides, and counts the serial on. Throws
+    /// ``StoreError/conflict(_:)`` when the environment has changed since `row` was read.
+    public func update(_ row: EnvironmentRow, spec: EnvironmentSpec, overrides: [String: JSONValue]) throws -> EnvironmentRow {
+        var new = EnvironmentRow(spec, createdAt: row.createdAt, createdBy: row.createdBy)
+        new.overrides = overrides
+        new.variables = EffectiveConfig(spec.config, overrides: overrides).values
+        new.serial = row.serial + 1
+        try session.change(
+            """
+            UPDATE environment SET pool = ?, variables = ?, spec = ?, overrides = ?, expires_at = ?, serial = serial + 1
+            WHERE name = ? AND serial = ?
+            """,
+            [
+                new.pool, try jsonText(new.variables), try jsonText(spec), try jsonText(overrides),
+                spec.expiresAt?.milliseconds, row.name, row.serial,
+            ])
+        try session.requireOneChange("environment \(row.name) has changed meanwhile")
+        return new
+    }
+
+    /// Something of it has changed that is kept elsewhere: a release.
+    public func touch(_ name: String) throws {
+        try session.change("UPDATE environment SET serial = serial + 1 WHERE name = ?", [name])
+        try session.requireOneChange("environment \(name) is gone")
+    }
+
+    /// Environments that have `name` as an upstream, in the order of their names.
+    public func downstream(of name: String) throws -> [String] {
+        try session.rows("SELECT * FROM environment ORDER BY name").map(EnvironmentRow.init)
+            .filter { $0.spec.upstream.contains { $0.environment == name } }.map(\.name)
     }
 }
 
 extension EnvironmentRow {
     fileprivate init(_ row: Row) throws {
-        self.init(
-            name: row["name"], pool: row["pool"],
-            variables: try fromJSON([String: JSONValue].self, row["variables"]),
-            createdAt: Date(milliseconds: row["created_at"]), createdBy: row["created_by"])
+        let (pool, variables): (String, [String: JSONValue]) = (row["pool"], try row.json([String: JSONValue].self, "variables"))
+        let spec =
+            try row.optionalJSON(EnvironmentSpec.self, "spec")
+            ?? EnvironmentSpec(
+                name: row["name"], pool: pool,
+                config: variables.isEmpty ? [] : [.init(name: "environment", values: variables.mapValues { ConfigValue($0) })])
+        self.init(spec, createdAt: Date(milliseconds: row["created_at"]), createdBy: row["created_by"])
+        self.variables = variables
+        overrides = try row.json([String: JSONValue].self, "overrides")
+        serial = row["serial"]
+        expiresAt = row.date("expires_at")
     }
 }

@@ -44,7 +44,8 @@ struct TriggerPlane {
             let known = try session.bundles.find(digest: digest)
             let row = try known ?? session.bundles.insert(digest: digest, manifest: manifest, bytes: 1, by: "principal:test")
             let release = try session.releases.insert(
-                .make(), environment: ControlPlane.environment, bundle: row.reference, by: "principal:test")
+                .make(), environment: ControlPlane.environment, bundle: row.reference,
+                config: try session.environments.find(ControlPlane.environment)!.releaseConfig, by: "principal:test")
             try observer.released(release, manifest, in: session)
         }
     }

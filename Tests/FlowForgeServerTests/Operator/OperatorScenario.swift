@@ -29,6 +29,7 @@ final class OperatorScenario {
         try await serveAndGovern()
         let bundle = try await release()
         let run = try await runOnce()
+        try await promote(bundle)
         try await trigger()
         try await backfill()
         try await look(at: run, of: bundle)
@@ -38,7 +39,7 @@ final class OperatorScenario {
     }
 
     @discardableResult
-    private func call(
+    func call(
         _ operation: String, _ method: HTTPMethod, _ path: String, _ body: Data? = nil, as token: String? = nil
     ) async throws -> OperatorFixture.Answer {
         let answer = try await fixture.send(
@@ -55,12 +56,12 @@ final class OperatorScenario {
                 operation: operation, status: answer.status, body: isJSON ? try answer.decoded(JSONValue.self) : text))
     }
 
-    private func get(_ operation: String, _ path: String, as token: String? = nil) async throws {
+    func get(_ operation: String, _ path: String, as token: String? = nil) async throws {
         try await call(operation, .GET, "/api/v1\(path)", as: token)
     }
 
     @discardableResult
-    private func post(
+    func post(
         _ operation: String, _ path: String, _ body: JSONValue = [:], as token: String? = nil
     ) async throws -> JSONValue {
         let bytes = try WireCoding.encode(body)

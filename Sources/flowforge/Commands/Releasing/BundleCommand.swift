@@ -130,7 +130,18 @@ struct BundleShow: RemoteCommand {
                 let title =
                     style.paint(flow.name, .bold) + (flow.description.isEmpty ? "" : "  \(Printable.line(flow.description))")
                 return title + "\n" + table.render(style, width: width)
-            }).joined(separator: "\n\n")
+            } + columns(of: view.assets ?? [], style, width)).joined(separator: "\n\n")
+    }
+
+    private static func columns(of assets: [OperatorAPI.BundleAssetView], _ style: Style, _ width: Int?) -> [String] {
+        guard !assets.isEmpty else { return [] }
+        let table = Table(
+            [.init("ASSET"), .init("COLUMNS", flexible: true)],
+            rows: assets.map { asset in
+                let columns = asset.columns.map { "\($0.name) \($0.type)" }.joined(separator: ", ")
+                return [asset.name.description, columns.isEmpty ? "not known" : Printable.line(columns)]
+            })
+        return [table.render(style, width: width)]
     }
 }
 

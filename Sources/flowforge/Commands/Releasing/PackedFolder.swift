@@ -75,9 +75,9 @@ struct ProblemReport: Encodable {
     }
     var error: Content
 
-    init(_ problems: [Problem]) {
+    init(_ problems: [Problem], of what: String = "the bundle has") {
         let number = Figures.count(Int64(problems.count), "problem")
-        error = Content(message: "the bundle has \(number)", hint: nil, problems: problems)
+        error = Content(message: "\(what) \(number)", hint: nil, problems: problems)
     }
 
     /// `file:line:column: error: …`, as compilers write it, so that editors jump there.

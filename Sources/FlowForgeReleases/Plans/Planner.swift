@@ -1,0 +1,149 @@
+internal import FlowForgeBundle
+internal import FlowForgeDomain
+internal import FlowForgeProtocol
+internal import FlowForgeStore
+internal import Foundation
+
+/// Works out what releasing a bundle to an environment would change. Reads only.
+struct Planner: Sendable {
+    let store: Store
+    let registry: BundleRegistry
+
+    /// What is asked for.
+    struct Wish: Sendable {
+        var environment: String
+        /// Absent: the bundle that is released now, with the environment's values of now.
+        var bundle: BundleSelector?
+        /// Of the bundle that is meant where `bundle` is absent.
+        var name: String?
+        var mode: ReleaseMode?
+        var source: String?
+        /// Instead of the environment's: what an earlier release was applied with.
+        var config: ReleaseConfig?
+    }
+
+    /// How long a plan can be applied.
+    static let lifetime: TimeInterval = 7 * 86_400
+
+    func plan(_ wish: Wish) async throws -> Plan {
+        let ground = try await store.read { try Ground(wish, in: $0) }
+        let bundle = try await registry.packed(ground.bundle.digest)
+        let former =
+            if let current = ground.current, current.bundle.digest != bundle.digest {
+                try await registry.packed(current.bundle.digest)
+            } else {
+                ground.current == nil ? nil : Optional(bundle)
+            }
+        let draft = PlanDraft(from: former, to: bundle)
+        return try await store.read { session in try Self.plan(ground, draft, former: former, bundle, wish, session) }
+    }
+
+    /// What the plan stands on.
+    private struct Ground: Sendable {
+        var environment: EnvironmentRow
+        var bundle: BundleReference
+        var current: ReleaseRow?
+
+        init(_ wish: Wish, in session: Session) throws {
+            environment = try session.environments.usable(wish.environment)
+            if let selector = wish.bundle {
+                bundle = try selector.resolve(in: session).reference
+            } else {
+                bundle = try Self.released(wish.name, in: environment.name, session)
+            }
+            current = try session.releases.current(environment: environment.name, bundle: bundle.name)
+            if let (reason, by) = try session.plans.demotion(of: bundle.digest, environment: environment.name) {
+                throw APIError(
+                    .conflict, "\(bundle.name)@\(bundle.version) was demoted from '\(environment.name)' by \(by): \(reason)",
+                    hint: "push a corrected version and promote that")
+            }
+        }
+
+        private static func released(_ name: String?, in environment: String, _ session: Session) throws -> BundleReference {
+            let releases = try session.releases.current(environment: environment).filter { name == nil || $0.bundle.name == name }
+            guard let release = releases.first, releases.count == 1 else {
+                let names = releases.map(\.bundle.name).joined(separator: ", ")
+                throw APIError(
+                    releases.isEmpty ? .notFound : .invalidRequest,
+                    releases.isEmpty
+                        ? "nothing is released to '\(environment)'"
+                        : "several bundles are released to '\(environment)': \(names)",
+                    hint: "say which with --bundle")
+            }
+            return release.bundle
+        }
+    }
+
+    private static func plan(
+        _ ground: Ground, _ draft: PlanDraft, former: PackedBundle?, _ bundle: PackedBundle, _ wish: Wish, _ session: Session
+    ) throws -> Plan {
+        let environment = ground.environment
+        let manifest = bundle.manifest
+        var content = PlanContent()
+        content.changes = draft.changes
+        content.impact = draft.changes.map(\.impact).max()
+        content.downstream = try Downstream(session: session, environment: environment.name).hits(
+            of: draft.changes, from: try former.flatMap { try session.bundles.lock(digest: $0.digest) },
+            to: try session.bundles.lock(digest: bundle.digest))
+        let config = (wish.config ?? environment.releaseConfig).seen(by: manifest)
+        if let current = ground.current, let former {
+            let applied = (current.config ?? environment.releaseConfig).seen(by: former.manifest)
+            content.configuration = applied.changes(to: config)
+        }
+        content.recompute = try draft.recompute.map { try spanned($0, manifest, environment.name, session) }
+        let drift = try session.drift.findings(environment: environment.name, bundle: bundle.manifest.name).map(\.finding)
+        let suppressed = Set(try session.drift.suppressions(environment: environment.name).map(\.finding))
+        // What the plan itself changes is said once.
+        content.drift = drift.filter { $0.kind != .configuration && !suppressed.contains($0.key) }.sorted()
+        content.cost = try cost(content.recompute, environment, source: wish.source, session)
+        content.gates = environment.spec.gates
+        return Plan(
+            environment: environment.name, bundle: bundle.reference, from: ground.current?.bundle, release: ground.current?.id,
+            baseSerial: environment.serial, mode: wish.mode ?? .physical, source: wish.source,
+            expiresAt: Date(timeIntervalSince1970: (session.now.timeIntervalSince1970 + lifetime).rounded()), content: content)
+    }
+
+    /// A table that grows with its runs has to be made again for each of them.
+    private static func spanned(
+        _ recompute: Recompute, _ manifest: Manifest, _ environment: String, _ session: Session
+    ) throws -> Recompute {
+        let task = manifest.flow(recompute.flow)?.tasks.first { $0.output == recompute.asset }
+        guard let task, task.load.mode != .replace,
+            let span = try session.quality.span(environment: environment, bundle: manifest.name, flow: recompute.flow)
+        else { return recompute }
+        var recompute = recompute
+        (recompute.from, recompute.through, recompute.runs) = (span.from, span.through, span.runs)
+        return recompute
+    }
+
+    /// By what the same tables took in the environment, else in the one that the bundle comes from.
+    private static func cost(
+        _ recompute: [Recompute], _ environment: EnvironmentRow, source: String?, _ session: Session
+    ) throws -> PlanCost {
+        let assets = Set(recompute.map(\.asset))
+        guard !assets.isEmpty else { return PlanCost() }
+        var took = try session.quality.typicalSeconds(environment: environment.name, of: assets)
+        for upstream in [source].compactMap(\.self) + environment.spec.upstream.map(\.environment) where took.count < assets.count
+        {
+            took.merge(try session.quality.typicalSeconds(environment: upstream, of: assets)) { own, _ in own }
+        }
+        // A tenth of a second: an estimate that differs by less is no other plan.
+        let seconds = (recompute.reduce(0) { $0 + (took[$1.asset] ?? 0) * Double($1.runs) } * 10).rounded() / 10
+        return PlanCost(
+            seconds: seconds, amount: environment.spec.rate.map { (seconds / 3600 * $0.perHour * 10_000).rounded() / 10_000 },
+            currency: environment.spec.rate?.currency, unknown: assets.filter { took[$0] == nil }.sorted())
+    }
+}
+
+extension Plan {
+    /// Of what is compared to find out whether the world has moved: without serial, expiry, and what an estimate says.
+    func contentDigest() throws -> String {
+        var plan = self
+        plan.baseSerial = 0
+        plan.expiresAt = Date(timeIntervalSince1970: 0)
+        plan.content.cost = PlanCost()
+        return ContentDigest.of(try WireCoding.encode(plan))
+    }
+
+    func digest() throws -> String { ContentDigest.of(try WireCoding.encode(self)) }
+}

@@ -1,0 +1,71 @@
+import FlowForgeClient
+import FlowForgeDomain
+import FlowForgeProtocol
+import Foundation
+
+/// Follows one change to its end and ends the command with what became of it.
+struct PromotionWatcher {
+    let remote: Remote
+    let id: ID<Promotion>
+
+    private static let beat = Duration.milliseconds(300)
+
+    /// Throws ``Ended`` unless it succeeded.
+    func watch() async throws {
+        let interrupts = Interrupts.stream()
+        let view = try await withThrowingTaskGroup(of: OperatorAPI.PromotionView?.self) { group in
+            group.addTask { try await follow() }
+            group.addTask {
+                for await _ in interrupts { return nil }
+                return nil
+            }
+            let first = try await group.next() ?? nil
+            group.cancelAll()
+            return first
+        }
+        guard let view else {
+            remote.console.complain(
+                "\nStopped watching. The change goes on; `flowforge promotion watch \(id)` shows it again, "
+                    + "`flowforge promotion cancel \(id)` ends it.")
+            throw Ended(status: .interrupted)
+        }
+        if remote.console.json { try remote.console.print(json: view) }
+        switch PromotionState(rawValue: view.state) {
+        case .succeeded: return
+        case .cancelled: throw Ended(status: .cancelled)
+        default: throw Ended(status: .failed)
+        }
+    }
+
+    private func follow() async throws -> OperatorAPI.PromotionView {
+        var told = 0
+        var message = ""
+        var patience = Patience()
+        while true {
+            let view: OperatorAPI.PromotionView
+            do {
+                view = try await remote.client.promotion(id)
+                patience = Patience()
+            } catch {
+                guard try await patience.bears(error, remote.console) else { throw error }
+                continue
+            }
+            let journal = view.journal ?? []
+            if !remote.console.json {
+                if told == 0 { try remote.console.print(PromotionPage.title(view)) }
+                for entry in journal.dropFirst(told) {
+                    try remote.console.print("  " + PromotionPage.line(entry, remote.console.style, remote.console.zone))
+                }
+                if !view.isFinal, !view.message.isEmpty, view.message != message {
+                    remote.console.note("  \(Printable.line(view.message))")
+                }
+            }
+            (told, message) = (journal.count, view.message)
+            if view.isFinal {
+                if !remote.console.json { try remote.console.print(PromotionPage.end(view, remote.console.style)) }
+                return view
+            }
+            try await Task.sleep(for: Self.beat)
+        }
+    }
+}
