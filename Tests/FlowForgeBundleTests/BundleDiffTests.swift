@@ -135,4 +135,76 @@ import Testing
             #expect(BundleDiff(one, one).changes.isEmpty)
         }
     }
+
+    private func locked(_ manifest: String = Sample.manifest, sql: String = Sample.sql) async throws -> PackedBundle {
+        try BundleBuilder.build(
+            try await TestEngine.locked([Sample.file("flowforge.yaml", manifest), Sample.file("sql/orders.sql", sql)]))
+    }
+
+    private func columns(_ one: PackedBundle, _ other: PackedBundle) -> [String] {
+        BundleDiff(one, other).changes.filter { [.column, .file].contains($0.subject) }.map {
+            "\($0.action) \($0.name) \($0.impact): \($0.fields.map(\.name).joined(separator: " "))"
+        }
+    }
+
+    @Test(arguments: [
+        (
+            Sample.sql, "SELECT id, amount::DECIMAL(20, 4) AS amount FROM bronze.orders",
+            ["changed silver.orders.amount nonBreaking: type"]
+        ),
+        (Sample.sql, "SELECT id, amount::VARCHAR AS amount FROM bronze.orders", ["changed silver.orders.amount breaking: type"]),
+        (
+            Sample.sql, "SELECT id, amount AS total FROM bronze.orders",
+            ["removed silver.orders.amount breaking: required type", "added silver.orders.total nonBreaking: required type"]
+        ),
+        (
+            "SELECT id, 1::SMALLINT AS amount FROM bronze.orders", "SELECT id, 1::DECIMAL(7,2) AS amount FROM bronze.orders",
+            ["changed silver.orders.amount nonBreaking: type"]
+        ),
+        (
+            "SELECT id, 1::SMALLINT AS amount FROM bronze.orders", "SELECT id, 1::DECIMAL(6,2) AS amount FROM bronze.orders",
+            ["changed silver.orders.amount breaking: type"]
+        ),
+    ])
+    func `columns of a SELECT are compared where both versions have a lock`(one: String, other: String, expected: [String])
+        async throws
+    {
+        let (before, after) = (try await locked(sql: one), try await locked(sql: other))
+        #expect(columns(before, after) == expected)
+        // What one side does not know has neither come nor gone, and neither has the lock itself.
+        #expect(columns(try bundle(sql: one), after) == [])
+        #expect(columns(before, try bundle(sql: other)) == [])
+    }
+
+    @Test func `a lock says which columns are never null, and those of a table that comes along`() async throws {
+        let lax = Sample.manifest("- not_null: id", "- not_null: amount")
+        #expect(columns(try await locked(), try await locked(lax)) == ["changed silver.orders.amount nonBreaking: required"])
+        #expect(columns(try await locked(lax), try await locked()) == ["changed silver.orders.amount breaking: required"])
+        let more = Sample.manifest.appending(
+            "      sums:\n        layer: gold\n        sql: sql/orders.sql\n        inputs: [bronze.orders]\n        output: gold.sums\n"
+        )
+        #expect(
+            columns(try bundle(), try await locked(more))
+                == ["added gold.sums.amount nonBreaking: required type", "added gold.sums.id nonBreaking: required type"])
+    }
+
+    /// Every pair of versions, some with a lock.
+    @Test func `the difference of locks back mirrors the difference forth`() async throws {
+        var versions: [PackedBundle] = [try bundle(), try bundle(sql: "SELECT id FROM bronze.orders")]
+        for sql in [
+            Sample.sql, "SELECT id FROM bronze.orders", "SELECT id, amount::VARCHAR AS amount FROM bronze.orders",
+            "SELECT id::INTEGER AS id, amount FROM bronze.orders",
+        ] {
+            versions.append(try await locked(sql: sql))
+            versions.append(try await locked(Sample.manifest("type: BIGINT", "type: INTEGER"), sql: sql))
+            versions.append(try await locked(Sample.manifest("- not_null: id", "- not_null: [id]"), sql: sql))
+        }
+        for one in versions {
+            for other in versions {
+                let diff = BundleDiff(one, other)
+                #expect(BundleDiff(other, one) == diff.mirrored && diff.mirrored.mirrored == diff)
+            }
+            #expect(BundleDiff(one, one).changes.isEmpty)
+        }
+    }
 }

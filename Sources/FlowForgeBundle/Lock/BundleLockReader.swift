@@ -12,7 +12,7 @@ extension BundleLock {
         }
         var reader = BundleLockReader()
         reader.read(bytes)
-        if reader.problems.isEmpty, let lock { reader.compare(bytes, lock.text) }
+        if reader.problems.isEmpty, let lock, lock.text != bytes { reader.compare(bytes, lock.text) }
         if reader.problems.isEmpty { reader.report("is no lock that this version can read") }
         throw Problems(reader.problems)
     }

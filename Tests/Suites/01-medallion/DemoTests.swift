@@ -1,3 +1,4 @@
+import FlowForgeBundle
 import Foundation
 import Testing
 
@@ -30,6 +31,16 @@ import Testing
                     demo.appending(path: "lake/dev").path, Checkout.duckdb,
                 ])
             #expect(verified.status == 0, "\(verified)")
+
+            // The lock of the example said all of this before.
+            let example = Checkout.root.appending(path: "Examples/nyc-flights")
+            let lock = try BundleLock(reading: Data(contentsOf: example.appending(path: BundleLock.fileName)))
+            try await LockedRun.compare(
+                lock, environment: "dev", database: demo.appending(path: "control/flowforge.db"))
+            let checked = try await execute(
+                Checkout.programs.appending(path: "flowforge").path,
+                ["bundle", "lock", example.path, "--check", "--duckdb", Checkout.duckdb])
+            #expect(checked.status == 0, "\(checked)")
         }
     }
 

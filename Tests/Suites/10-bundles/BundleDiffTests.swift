@@ -42,13 +42,38 @@ import Testing
                     ("flowforge.yaml", "version: 1.0.0", "version: 1.1.0"),
                     ("flowforge.yaml", "carrier: {type: VARCHAR", "carrier: {type: INTEGER"),
                 ])
+            let stale = try await it.flowforge("bundle", "diff", String(digest), other.path)
+            #expect(
+                stale.status == 1 && stale.errors.contains("is stale: what bronze.")
+                    && stale.errors.contains("run `flowforge bundle lock`"), "\(stale)")
+            // The contract of the example promises another type.
+            let broken = try await it.flowforge("bundle", "lock", other.path, "--duckdb", Checkout.duckdb)
+            #expect(
+                broken.status == 1
+                    && broken.errors.contains(
+                        /flights\.odcs\.yaml:\d+:9: error: the contract promises silver.flights.carrier as string, and it is INTEGER/
+                    ),
+                "\(broken)")
+            let contract = other.appending(path: "contracts/flights.odcs.yaml")
+            try String(contentsOf: contract, encoding: .utf8).replacing(
+                "{name: carrier, logicalType: string", with: "{name: carrier, logicalType: integer"
+            ).write(to: contract, atomically: true, encoding: .utf8)
+            let check = try await it.flowforge("bundle", "lock", other.path, "--check", "--duckdb", Checkout.duckdb)
+            #expect(check.status == 1 && check.output.contains("is stale: bronze."), "\(check)")
+            try await it.mustFlowforge("bundle", "lock", other.path, "--duckdb", Checkout.duckdb)
+            try await it.mustFlowforge("bundle", "lock", other.path, "--duckdb", Checkout.duckdb, "--check")
             let differs = try await it.flowforge("bundle", "diff", String(digest), other.path, "--exit-code")
             #expect(differs.status == 1, "\(differs)")
             #expect(differs.output.contains("nyc-flights@1.0.0 → nyc-flights@1.1.0: "), "\(differs)")
             #expect(
                 differs.output.contains(/~ +column +bronze\.[a-z]+\.carrier +breaking +type: VARCHAR → INTEGER/), "\(differs)")
+            // And what a SELECT makes of it.
+            #expect(
+                differs.output.contains(/~ +column +silver\.[a-z]+\.carrier +breaking +type: VARCHAR → INTEGER/), "\(differs)")
             let back = try await it.mustFlowforge("bundle", "diff", other.path, "nyc-flights@1.0.0", "--json")
             #expect(back.output.contains(#""before":"INTEGER""#) || back.output.contains(#""before" : "INTEGER""#), "\(back)")
+            let shown = try await it.mustFlowforge("bundle", "show", "nyc-flights@1.0.0", "--json")
+            #expect(shown.output.contains(#"{"classification":"confidential","name":"tailnum","type":"VARCHAR"}"#), "\(shown)")
             let nowhere = try await it.flowforge("bundle", "diff", "no/such/folder", example)
             #expect(nowhere.status == 3 && nowhere.errors.contains("'no/such/folder' is no folder here"), "\(nowhere)")
             let missing = try await it.flowforge("bundle", "diff", "nyc-flights@9.0.0", example)
