@@ -130,7 +130,9 @@ public struct LockWriter {
                 if answer.columns.isEmpty {
                     // Alone, so that what it says on standard error is about this one.
                     let errors = try await engine.run(script.asking([question])).errors
-                    throw Self.fault(question.text, DuckDBError(standardError: errors, exitStatus: "no answer"))
+                    // The first of them: a type of an input that is none makes a table that is none.
+                    let first = errors.split(separator: "\n").first { $0.hasPrefix("{") }.map(String.init)
+                    throw Self.fault(question.text, DuckDBError(standardError: first ?? errors, exitStatus: "no answer"))
                 }
                 good.append((output, question, answer.columns, tree))
             } catch let fault as QueryText.Fault {
@@ -191,7 +193,8 @@ public struct LockWriter {
         let reason = error.message.split(separator: "\n").first.map(String.init) ?? error.type
         let hint =
             switch error.type {
-            case "Catalog": "a task's SQL reads its declared inputs only; declare the asset under 'inputs'"
+            case "Catalog" where error.message.hasPrefix("Table"):
+                "a task's SQL reads its declared inputs only; declare the asset under 'inputs'"
             case "Permission": "a task's SQL reads its declared inputs only, no files"
             default: ""
             }

@@ -71,8 +71,21 @@ final class OperatorFixture: Sendable {
             .POST, "/api/v1\(path)", as: token ?? owner, body: .bytes(ByteBuffer(bytes: try WireCoding.encode(value))))
     }
 
-    /// A bundle with an ingest and a table that is made of it.
-    func pack(version: String = "1.0.0") throws -> PackedBundle {
+    /// A DuckDB that finds one column in every SELECT.
+    private struct OneColumn: SchemaEngine {
+        let folder: URL
+
+        func run(_ script: String) async throws -> (rows: Data, errors: String) {
+            let lines = [
+                #"{"ff_question":0}"#, #"{"failed":false,"statements":1,"statement":"{}"}"#,
+                #"{"column_name":"id","column_type":"INTEGER"}"#, #"{"ff_question":null}"#,
+            ]
+            return (Data(lines.joined(separator: "\n").utf8), "")
+        }
+    }
+
+    /// A bundle with a lock, an ingest and a table that is made of it.
+    func pack(version: String = "1.0.0") async throws -> PackedBundle {
         let source = plane.folder.appending(path: "source-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: source, withIntermediateDirectories: true)
         let manifest = """
@@ -98,6 +111,8 @@ final class OperatorFixture: Sendable {
         try Data(manifest.utf8).write(to: source.appending(path: "flowforge.yaml"))
         try Data("SELECT 1 AS id".utf8).write(to: source.appending(path: "load.sql"))
         try Data("SELECT id FROM bronze.raw".utf8).write(to: source.appending(path: "clean.sql"))
+        let lock = try await LockWriter(BundleFolder(source)).draft(asking: OneColumn(folder: source)).lock
+        try lock.text.write(to: source.appending(path: BundleLock.fileName))
         return try BundleBuilder.build(BundleFolder(source))
     }
 
@@ -123,7 +138,7 @@ final class OperatorFixture: Sendable {
     /// `demo@1.0.0` in the environment `dev`.
     func deployDemo() async throws {
         _ = try await post("/environments", OperatorAPI.CreateEnvironment(name: "dev", pool: "local"))
-        let bundle = try pack()
+        let bundle = try await pack()
         try await upload(bundle)
         _ = try await post("/bundles", OperatorAPI.PushBundle(digest: bundle.digest))
         _ = try await post("/environments/dev/releases", OperatorAPI.Deploy(bundle: "demo@1.0.0"))

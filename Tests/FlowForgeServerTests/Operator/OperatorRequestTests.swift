@@ -139,7 +139,7 @@ import Testing
 
     @Test func `a digest may be percent-encoded`() async throws {
         try await OperatorFixture.serving { fixture in
-            let bundle = try fixture.pack()
+            let bundle = try await fixture.pack()
             try await fixture.upload(bundle)
             _ = try await fixture.post("/bundles", OperatorAPI.PushBundle(digest: bundle.digest))
             let encoded = bundle.digest.replacingOccurrences(of: ":", with: "%3A")

@@ -104,7 +104,7 @@ final class OperatorScenario {
         try await get("getEnvironment", "/environments/dev")
         try await get("getEnvironment", "/environments/prod")
 
-        let bundle = try fixture.pack()
+        let bundle = try await fixture.pack()
         for blob in bundle.blobs {
             let path = "/api/v1/blobs/\(blob.descriptor.digest)"
             try await call("hasBlob", .HEAD, path)

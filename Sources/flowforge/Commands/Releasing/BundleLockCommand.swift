@@ -42,6 +42,8 @@ struct BundleLockCommand: AsyncParsableCommand {
 
     /// An input that was never published has no columns there.
     private func catalog(of assets: [AssetName], _ env: String, _ remote: Remote) async throws -> [AssetName: [ColumnSchema]] {
+        // A misspelt name is an error, and no environment in which nothing was published.
+        _ = try await remote.client.environment(env)
         var found: [AssetName: [ColumnSchema]] = [:]
         for asset in assets {
             do {

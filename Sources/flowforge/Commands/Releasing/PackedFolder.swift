@@ -19,14 +19,20 @@ struct PackedFolder {
     /// Validates and packs. What is wrong is printed, all of it, and ends the command.
     func build() throws -> PackedBundle {
         let packed = try telling { () throws(BundleProblems) in try BundleBuilder.build(bundle) }
-        if packed.lock == nil {
-            console.note(
-                "the bundle has no \(BundleLock.fileName), so its columns are not known: `flowforge bundle lock \(folder)`")
-        }
+        noteMissingLock()
         return packed
     }
 
-    func validate() throws -> Manifest { try telling { () throws(BundleProblems) in try BundleBuilder.validate(bundle) } }
+    func validate() throws -> Manifest {
+        let manifest = try telling { () throws(BundleProblems) in try BundleBuilder.validate(bundle) }
+        noteMissingLock()
+        return manifest
+    }
+
+    private func noteMissingLock() {
+        guard !FileManager.default.fileExists(atPath: bundle.url.appending(path: BundleLock.fileName).path) else { return }
+        console.note("the bundle has no \(BundleLock.fileName), so its columns are not known: `flowforge bundle lock \(folder)`")
+    }
 
     /// Prints what is wrong with the bundle, and ends the command.
     func telling<Result>(_ body: () throws(BundleProblems) -> Result) throws -> Result {
