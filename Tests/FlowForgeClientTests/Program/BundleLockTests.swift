@@ -67,4 +67,45 @@ import Testing
             #expect(!FileManager.default.fileExists(atPath: folder.appending(path: BundleLock.fileName).path))
         }
     }
+
+    @Test func `columns of external inputs are those of the environment's catalog`() async throws {
+        let folder = try folder(sql: "SELECT id, upper(mail) AS mail FROM silver.other")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let duckdb = Command.root.appending(path: ".tools/bin/duckdb").path
+        try #require(FileManager.default.isExecutableFile(atPath: duckdb), "run `make tools`")
+        let asset = OperatorAPI.AssetView(
+            environment: "dev", name: try #require(AssetName("silver.other")),
+            snapshot: .init(id: .make(at: Samples.now), version: 1, location: "snapshots/x"), rows: 1, bytes: 1,
+            publishedAt: Samples.now, run: .make(at: Samples.now), task: "other",
+            schema: [ColumnSchema(name: "id", type: "BIGINT"), ColumnSchema(name: "mail", type: "VARCHAR")], statistics: nil,
+            checks: nil, history: nil)
+        try await ScriptedServer.with({ request in
+            switch request.path.split(separator: "?")[0] {
+            case "/api/v1/environments/dev":
+                return .ok(
+                    OperatorAPI.EnvironmentView(
+                        name: "dev", pool: "local", variables: [:], createdAt: Samples.now, releases: []))
+            case "/api/v1/assets/silver.other": return .ok(asset)
+            default: return .notFound
+            }
+        }) { server in
+            try await Command.with(server) { command in
+                // Nobody knows them yet: nothing is said of what is made of them.
+                let alone = try await command.run("bundle", "lock", folder.path, "--duckdb", duckdb)
+                #expect(alone.status == 0 && alone.errors.contains("name an environment with --env"), "\(alone)")
+                #expect(alone.errors.contains("the columns of silver.u are not known: those of silver.other are not"), "\(alone)")
+                let misspelt = try await command.run("bundle", "lock", folder.path, "--duckdb", duckdb, "--env", "dve")
+                #expect(misspelt.status == 3, "\(misspelt)")
+                let told = try await command.run("bundle", "lock", folder.path, "--duckdb", duckdb, "--env", "dev")
+                #expect(told.status == 0 && told.output.contains("silver.other, silver.u"), "\(told)")
+                let lock = try BundleLock(reading: Data(contentsOf: folder.appending(path: BundleLock.fileName)))
+                let u = try #require(lock.assets.last)
+                #expect(u.columns.map { "\($0.name) \($0.type)" } == ["id BIGINT", "mail VARCHAR"])
+                #expect(u.lineage.map(\.subtype) == [.identity, .transformation])
+                // And they stay known where there is no control plane.
+                let again = try await command.run("bundle", "lock", folder.path, "--duckdb", duckdb, "--check")
+                #expect(again.status == 0, "\(again)")
+            }
+        }
+    }
 }
