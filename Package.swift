@@ -145,7 +145,7 @@ let package = Package(
             scripts: ["Schedules/golden.py", "Schedules/dst.golden"]),
         tests(
             "FlowForgeBundleTests", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
-            uses: [subprocess, system], scripts: ["validate_schema.py"]),
+            uses: [subprocess, system], scripts: ["validate_schema.py", "Signing/dsse.py"]),
         tests(
             "FlowForgeStoreTests", needs: ["FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [.product(name: "GRDB", package: "GRDB.swift")]),

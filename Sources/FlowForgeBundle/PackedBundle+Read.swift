@@ -15,7 +15,8 @@ extension PackedBundle {
         }
         try require(head.schemaVersion == 2, "its schemaVersion is \(head.schemaVersion)")
         try require(head.mediaType == MediaType.imageManifest, "its mediaType is '\(head.mediaType.prefix(100))'")
-        try require(head.artifactType == MediaType.bundle, "its artifactType is '\(head.artifactType.prefix(100))'")
+        try require(head.artifactType == MediaType.bundle, "its artifactType is '\((head.artifactType ?? "").prefix(100))'")
+        try require(head.subject == nil, "it refers to something else")
         try require(head.config.mediaType == MediaType.config, "its config is '\(head.config.mediaType.prefix(100))'")
         try require(head.layers.count == 1, "it has \(head.layers.count) layers")
         try require(head.layers[0].mediaType == MediaType.files, "its layer is '\(head.layers[0].mediaType.prefix(100))'")

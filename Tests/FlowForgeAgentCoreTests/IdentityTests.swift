@@ -165,9 +165,9 @@ import Testing
 
     @Test func `a grant for another key is not taken`() throws {
         let authority = try TestAuthority()
-        let grant = try authority.grant(csr: SigningKey().request(name: "a"), agent: .make(), pool: "local")
+        let grant = try authority.grant(csr: MachineKey().request(name: "a"), agent: .make(), pool: "local")
         #expect(throws: IdentityError.self) {
-            try Identity(grant, key: SigningKey(), name: "a", url: URL(string: "https://x:1")!)
+            try Identity(grant, key: MachineKey(), name: "a", url: URL(string: "https://x:1")!)
         }
     }
 

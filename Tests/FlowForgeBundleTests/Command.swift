@@ -19,6 +19,14 @@ func run(_ program: String, _ arguments: [String]) async throws -> String {
     return output
 }
 
+/// What a program says on standard error when it fails; `nil` where it does not.
+func failure(of program: String, _ arguments: [String]) async throws -> String? {
+    let result = try await Subprocess.run(
+        .path(FilePath(program)), arguments: Arguments(arguments), output: .string(limit: 1 << 20), error: .string(limit: 1 << 20)
+    )
+    return result.terminationStatus.isSuccess ? nil : result.standardError
+}
+
 /// A tool under `.tools`, or a failure that names the command that installs it.
 func tool(_ path: String) throws -> String {
     let url = Sample.root.appending(path: ".tools").appending(path: path)

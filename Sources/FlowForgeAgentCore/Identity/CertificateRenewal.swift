@@ -107,7 +107,7 @@ public struct CertificateRenewal: Service {
         var backoff = backoff
         while true {
             do {
-                let key = SigningKey()
+                let key = MachineKey()
                 let grant = try await link.renew(AgentAPI.RenewRequest(csr: try key.request(name: identity.name)))
                 let next = try Identity(grant, key: key, name: identity.name, url: identity.url, granted: now())
                 // On the disk first: a crash after it starts with the new one, which is just as good. Without it

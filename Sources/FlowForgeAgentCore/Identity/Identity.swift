@@ -27,7 +27,7 @@ public struct Identity: Sendable {
     /// Checks that the granted certificate is for our key before anything is replaced by it.
     ///
     /// - Throws: ``IdentityError/foreignCertificate``.
-    public init(_ grant: AgentAPI.CertificateGrant, key: SigningKey, name: String, url: URL, granted: Date = Date()) throws {
+    public init(_ grant: AgentAPI.CertificateGrant, key: MachineKey, name: String, url: URL, granted: Date = Date()) throws {
         guard let leaf = try? Certificate(pemEncoded: grant.certificate.firstPEM), leaf.publicKey == key.publicKey else {
             throw IdentityError.foreignCertificate
         }

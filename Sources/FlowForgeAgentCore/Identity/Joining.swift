@@ -53,7 +53,7 @@ public struct Joining: Sendable {
         var pinned = settings
         if fingerprint != nil { pinned.extraRoots = nil }
         let link = try ControlPlaneLink(settings: pinned, identity: nil, roots: roots)
-        let key = SigningKey()
+        let key = MachineKey()
         let request = AgentAPI.JoinRequest(
             token: token, pool: pool, csr: try key.request(name: name), name: name, agent: former)
         let grant: AgentAPI.CertificateGrant

@@ -92,8 +92,18 @@ public struct OCILayout: Hashable, Sendable {
         var content = try readIndex()
         content.manifests.removeAll { $0.annotations?[OCIIndex.referenceKey] == reference }
         var manifest = manifest
-        manifest.annotations = [OCIIndex.referenceKey: reference]
+        manifest.annotations = (manifest.annotations ?? [:]).merging([OCIIndex.referenceKey: reference]) { $1 }
         content.manifests.append(manifest)
+        let changed = content
+        try Self.storing("write \(index.path)") { try DurableFile.replace(index, contents: WireCoding.encode(changed)) }
+    }
+
+    /// Takes manifests of other digests out of the index. Their blobs stay.
+    public func unlist(allBut digests: Set<String>) throws(BundleRefusal) {
+        var content = try readIndex()
+        let before = content.manifests.count
+        content.manifests.removeAll { !digests.contains($0.digest) }
+        guard content.manifests.count != before else { return }
         let changed = content
         try Self.storing("write \(index.path)") { try DurableFile.replace(index, contents: WireCoding.encode(changed)) }
     }

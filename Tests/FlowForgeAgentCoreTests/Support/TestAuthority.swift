@@ -76,7 +76,7 @@ struct TestAuthority: Sendable {
 
     /// An agent that has joined, without a server.
     func identity(url: URL, life: Double = 3600) throws -> Identity {
-        let key = SigningKey()
+        let key = MachineKey()
         return try Identity(
             try grant(csr: key.request(name: "test"), agent: .make(), pool: "local", life: life), key: key, name: "test", url: url
         )

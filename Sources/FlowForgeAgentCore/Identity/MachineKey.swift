@@ -4,7 +4,7 @@ import SwiftASN1
 import X509
 
 /// A new P-256 key of this machine.
-public struct SigningKey: Sendable {
+public struct MachineKey: Sendable {
     private let key = P256.Signing.PrivateKey()
 
     public init() {}
