@@ -47,8 +47,43 @@ extension OperatorClient {
         try await value(.get("/bundles/\(Self.escape(digest))"))
     }
 
-    /// Registers a bundle whose blobs are all stored. `created` is false where it was there.
-    public func pushBundle(digest: String) async throws -> (bundle: OperatorAPI.BundleView, created: Bool) {
-        try await created(.post("/bundles", OperatorAPI.PushBundle(digest: digest)))
+    /// Registers a bundle whose blobs are all stored, with the referrers that sign it. `created` is false where it was there.
+    public func pushBundle(
+        digest: String, attestations: [String] = []
+    ) async throws -> (bundle: OperatorAPI.BundleView, created: Bool) {
+        try await created(
+            .post("/bundles", OperatorAPI.PushBundle(digest: digest, attestations: attestations.isEmpty ? nil : attestations)))
     }
+
+    /// What is signed about the bundle of that digest, oldest first.
+    public func referrers(of bundle: String, artifactType: String? = nil) async throws -> ReferrerIndex {
+        try await value(.get("/bundles/\(Self.escape(bundle))/referrers", [("artifactType", artifactType)]))
+    }
+
+    /// Records a referrer whose blobs are all stored. `created` is false where it was there.
+    public func pushReferrer(
+        _ digest: String, of bundle: String
+    ) async throws -> (referrer: OperatorAPI.SignatureView, created: Bool) {
+        try await created(
+            .post("/bundles/\(Self.escape(bundle))/referrers", OperatorAPI.PushReferrer(digest: digest)))
+    }
+
+    public func yankBundle(_ name: String, version: String, reason: String) async throws -> OperatorAPI.BundleView {
+        try await value(
+            .post("/bundles/\(Self.escape(name))/\(Self.escape(version))/yank", OperatorAPI.YankBundle(reason: reason)))
+    }
+
+    public func unyankBundle(_ name: String, version: String) async throws -> OperatorAPI.BundleView {
+        try await value(.post("/bundles/\(Self.escape(name))/\(Self.escape(version))/unyank"))
+    }
+
+    /// Removes what nothing refers to, or says what would be removed.
+    public func collectGarbage(dryRun: Bool) async throws -> OperatorAPI.GarbageView {
+        var call = try Call.post("/garbage-collections", OperatorAPI.CollectGarbage(dryRun: dryRun))
+        call.held = .seconds(600)
+        return try await value(call)
+    }
+
+    /// The public key with which the control plane signs evidence.
+    public func evidenceKey() async throws -> OperatorAPI.EvidenceKeyView { try await value(.get("/evidence-key")) }
 }

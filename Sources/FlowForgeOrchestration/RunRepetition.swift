@@ -19,7 +19,9 @@ struct RunRepetition {
                 .conflict, "run \(earlier.id) goes on: it is \(earlier.state.rawValue)",
                 hint: "wait for its end, or cancel it first")
         }
-        guard let flow = try session.bundles.manifest(digest: earlier.bundle.digest)?.flow(earlier.flow) else {
+        guard try session.bundles.find(digest: earlier.bundle.digest)?.removedAt == nil,
+            let flow = try session.bundles.manifest(digest: earlier.bundle.digest)?.flow(earlier.flow)
+        else {
             throw APIError(.notFound, "the bundle of run \(earlier.id) is gone", hint: "start a run of the current release")
         }
         let graph: TaskGraph

@@ -15,6 +15,19 @@ public struct ErrorCode: RawRepresentable, Hashable, Sendable, Codable, Expressi
     public static let protocolVersion: Self = "protocol_version"
     public static let invalidBundle: Self = "invalid_bundle"
     public static let digestMismatch: Self = "digest_mismatch"
+    /// The version was withdrawn.
+    public static let bundleYanked: Self = "bundle_yanked"
+    // Signatures of bundles
+    /// A signature is required and there is none.
+    public static let unsignedBundle: Self = "unsigned_bundle"
+    /// No good signature by a key that is trusted.
+    public static let untrustedSignature: Self = "untrusted_signature"
+    /// What is signed is about another bundle.
+    public static let attestationSubject: Self = "attestation_subject"
+    /// What is signed is another kind of statement than is needed.
+    public static let attestationPredicate: Self = "attestation_predicate"
+    /// No envelope, statement or referrer of the form that it should have.
+    public static let invalidAttestation: Self = "invalid_attestation"
     // Joining and certificates; each refusal has a reason of its own
     public static let tokenUnknown: Self = "token_unknown"
     public static let tokenUsed: Self = "token_used"

@@ -86,7 +86,12 @@ extension OperatorAPI {
     public struct PushBundle: Codable, Sendable {
         /// Digest of the OCI image manifest, itself stored as a blob.
         public var digest: String
-        public init(digest: String) { self.digest = digest }
+        /// Digests of referrers that sign it, stored as blobs too; recorded together with the bundle or not at all.
+        public var attestations: [String]?
+        public init(digest: String, attestations: [String]? = nil) {
+            self.digest = digest
+            self.attestations = attestations
+        }
     }
 
     public struct BundleView: Codable, Sendable {
@@ -99,9 +104,14 @@ extension OperatorAPI {
         public var flows: [BundleFlowView]?
         /// What the bundle's lock says of the tables that it writes; absent in lists, and where it has no lock.
         public var assets: [BundleAssetView]?
+        /// Who signed what of it, oldest first. Absent in lists.
+        public var signatures: [SignatureView]?
+        /// Absent unless it was withdrawn.
+        public var yanked: YankView?
         public init(
             bundle: BundleReference, description: String, bytes: Int64, pushedAt: Date, pushedBy: String,
-            flows: [BundleFlowView]?, assets: [BundleAssetView]? = nil
+            flows: [BundleFlowView]?, assets: [BundleAssetView]? = nil, signatures: [SignatureView]? = nil,
+            yanked: YankView? = nil
         ) {
             self.bundle = bundle
             self.description = description
@@ -110,6 +120,8 @@ extension OperatorAPI {
             self.pushedBy = pushedBy
             self.flows = flows
             self.assets = assets
+            self.signatures = signatures
+            self.yanked = yanked
         }
     }
 
@@ -136,6 +148,46 @@ extension OperatorAPI {
             self.type = type
             self.nullable = nullable
             self.classification = classification
+        }
+    }
+
+    /// That a version was withdrawn: what is released of it runs on, and it is released nowhere anew.
+    public struct YankView: Codable, Sendable, Hashable {
+        public var at: Date
+        public var by: String
+        public var reason: String
+        public init(at: Date, by: String, reason: String) {
+            self.at = at
+            self.by = by
+            self.reason = reason
+        }
+    }
+
+    /// `POST /bundles/{name}/{version}/yank`.
+    public struct YankBundle: Codable, Sendable {
+        public var reason: String
+        public init(reason: String) { self.reason = reason }
+    }
+
+    /// `POST /garbage-collections`.
+    public struct CollectGarbage: Codable, Sendable {
+        /// Only says what would be removed.
+        public var dryRun: Bool?
+        public init(dryRun: Bool? = nil) { self.dryRun = dryRun }
+    }
+
+    /// What was removed from the registry, or would be.
+    public struct GarbageView: Codable, Sendable, Hashable {
+        public var dryRun: Bool
+        /// Oldest first. Their names and versions stay taken.
+        public var bundles: [BundleReference]
+        public var blobs: Int
+        public var bytes: Int64
+        public init(dryRun: Bool, bundles: [BundleReference], blobs: Int, bytes: Int64) {
+            self.dryRun = dryRun
+            self.bundles = bundles
+            self.blobs = blobs
+            self.bytes = bytes
         }
     }
 

@@ -5,6 +5,7 @@
 ///
 /// History, newest first:
 /// - 2 (2026-11-23): polls and reports carry an `offer`; the answer to a report may carry assignments.
+///   Added without a change of the version: `GET bundles/{digest}/referrers`.
 /// - 1 (2026-11-23): join, renew, poll, report, blobs.
 public enum ProtocolVersion {
     public static let current = 2

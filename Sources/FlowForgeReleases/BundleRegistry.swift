@@ -1,4 +1,4 @@
-internal import FlowForgeBundle
+public import FlowForgeBundle
 public import FlowForgeDomain
 public import FlowForgeProtocol
 public import FlowForgeStore
@@ -14,19 +14,30 @@ public final class BundleRegistry: Sendable {
     /// At the same time; each may hold ``largestBlob`` of disk.
     public static let mostUploads = 8
 
-    private let store: Store
-    private let folder: RegistryFolder
-    private let logger: Logger
+    let store: Store
+    let folder: RegistryFolder
+    let logger: Logger
+    /// Whose signatures are needed to push a bundle.
+    let signatures: SignaturePolicy
+    /// What the control plane itself signs with, by its name.
+    let own: [KeyRing.Entry]
     private let uploads = Mutex(0)
+    let collection = BlobCollection()
     /// Verifies and lists one bundle after the other, so that memory holds one and `index.json` has one writer.
-    private let verifications = BlockingQueue("flowforge.bundle-verification")
+    let verifications = BlockingQueue("flowforge.bundle-verification")
     /// The bundles that were read last; what a digest stands for never changes.
     private let recent = Mutex<[PackedBundle]>([])
     private static let mostRecent = 8
 
     /// Opens the registry in `folder`, making it if it is not there.
-    public init(store: Store, folder: URL, logger: Logger) throws {
+    ///
+    /// - Parameter own: keys of the control plane's own, which sign evidence and never a bundle.
+    public init(
+        store: Store, folder: URL, signatures: SignaturePolicy = SignaturePolicy(), own: [KeyRing.Entry] = [], logger: Logger
+    ) throws {
         self.store = store
+        self.signatures = signatures
+        self.own = own
         self.folder = try RegistryFolder(opening: folder)
         self.logger = logger
     }
@@ -56,7 +67,8 @@ public final class BundleRegistry: Sendable {
     /// and what `body` throws when it is cut; in all cases nothing of the upload stays behind.
     public func putBlob<Body: AsyncSequence>(_ digest: String, from body: Body) async throws -> Bool
     where Body.Element: Collection<UInt8> & Sendable {
-        guard try !hasBlob(digest) else { return false }
+        _ = try folder.place(of: digest)
+        guard !renew([digest]) else { return false }
         try beginUpload()
         defer { uploads.withLock { $0 -= 1 } }
         let upload = try BlobUpload(to: folder.uploadFile(), largest: Self.largestBlob)
@@ -101,16 +113,35 @@ public final class BundleRegistry: Sendable {
     /// manifest against the files) and records it. Pushing what is recorded changes nothing
     /// (`created` false).
     ///
+    /// `attestations` are referrers whose blobs are stored too: each must be whole and about this bundle, and they are
+    /// recorded with it. Where signatures are required, one of them, or of those recorded before, must be provenance that a
+    /// trusted key signed.
+    ///
     /// Throws ``APIError`` `not_found` for a blob that is missing, `invalid_bundle` for what is no sound
-    /// bundle, `conflict` when the name and version belong to another digest.
-    public func push(digest: String, by actor: Actor) async throws -> (bundle: OperatorAPI.BundleView, created: Bool) {
+    /// bundle, `conflict` when the name and version belong to another digest, and of signatures `unsigned_bundle`,
+    /// `untrusted_signature`, `attestation_subject`, `attestation_predicate` and `invalid_attestation`.
+    public func push(
+        digest: String, attestations: [String] = [], by actor: Actor
+    ) async throws -> (bundle: OperatorAPI.BundleView, created: Bool) {
         let folder = folder
+        renew([digest])
         _ = try folder.place(of: digest)
         let bundle = try await verifications.run { try folder.verified(digest) }
+        // From here on its blobs are a day younger than garbage: it cannot be collected before it is recorded.
+        renew(bundle.blobs.map(\.descriptor.digest))
+        let digests = bundle.blobs.map(\.descriptor.digest)
+        if let gone = try digests.first(where: { try !hasBlob($0) }) { _ = try blob(gone) }
+        let read = try await self.attestations(attestations, of: digest)
+        let signers = try await checkSigners(of: digest, read)
         let manifest = bundle.manifest
         let bytes = bundle.blobs.reduce(0) { $0 + $1.descriptor.size }
         let (row, created) = try await store.write { session in
-            if let row = try session.bundles.find(digest: digest) { return (row, false) }
+            if let row = try session.bundles.find(digest: digest) {
+                try session.bundles.renew(digest: digest)
+                for attestation in read { try Self.record(attestation, by: actor, session) }
+                if row.removedAt != nil { try Self.audit(bundle, bytes, signers, by: actor, session) }
+                return (row, row.removedAt != nil)
+            }
             if let other = try session.bundles.find(name: manifest.name, version: manifest.version) {
                 throw APIError(
                     .conflict,
@@ -119,19 +150,33 @@ public final class BundleRegistry: Sendable {
             }
             let row = try session.bundles.insert(
                 digest: digest, manifest: manifest, lock: bundle.lock, bytes: bytes, by: actor.description)
-            try session.audit.append(
-                actor: actor, action: "bundle.push", subject: "\(manifest.name)@\(manifest.version)",
-                detail: ["digest": .string(digest), "bytes": .integer(bytes)])
+            try Self.audit(bundle, bytes, signers, by: actor, session)
+            for attestation in read { try Self.record(attestation, by: actor, session) }
             return (row, true)
         }
         // Also for what was recorded before: the process may have ended between the two writes.
-        try await verifications.run { try folder.name(bundle) }
+        try await verifications.run {
+            try folder.name(bundle)
+            for attestation in read { try folder.list(attestation) }
+        }
         if created {
             logger.info(
                 "bundle pushed",
                 metadata: ["bundle": "\(manifest.name)@\(manifest.version)", "digest": "\(digest)", "by": "\(actor)"])
         }
-        return (OperatorAPI.BundleView(row, manifest: manifest, lock: bundle.lock), created)
+        return (OperatorAPI.BundleView(
+            row, manifest: manifest, lock: bundle.lock, signatures: try await signatures(of: digest)), created)
+    }
+
+    private static func audit(
+        _ bundle: PackedBundle, _ bytes: Int64, _ signers: [KeyRing.Entry], by actor: Actor, _ session: Session
+    ) throws {
+        try session.audit.append(
+            actor: actor, action: "bundle.push", subject: "\(bundle.manifest.name)@\(bundle.manifest.version)",
+            detail: [
+                "digest": .string(bundle.digest), "bytes": .integer(bytes),
+                "signers": .array(signers.map { .string("\($0.name) \($0.key.id)") }),
+            ])
     }
 
     /// Newest first, without flows. `after` is the `next` of the page before.
@@ -158,11 +203,13 @@ public final class BundleRegistry: Sendable {
                 .invalidRequest, "'\(text.prefix(160))' is neither name@version nor a digest",
                 hint: "give at least \(BundleSelector.shortestDigest) digits of a digest")
         }
-        return try await store.read { session in
+        let (row, manifest, lock) = try await store.read { session in
             let row = try selector.resolve(in: session)
-            return OperatorAPI.BundleView(
-                row, manifest: try session.bundles.requiredManifest(row.reference),
-                lock: try session.bundles.lock(digest: row.reference.digest))
+            return (
+                row, try session.bundles.requiredManifest(row.reference), try session.bundles.lock(digest: row.reference.digest)
+            )
         }
+        return OperatorAPI.BundleView(
+            row, manifest: manifest, lock: lock, signatures: try await signatures(of: row.reference.digest))
     }
 }

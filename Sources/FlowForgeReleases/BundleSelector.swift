@@ -25,6 +25,17 @@ enum BundleSelector: Hashable, Sendable {
         }
     }
 
+    /// The bundle, to be released anew. Throws what ``resolve(in:)`` does, and `bundle_yanked`.
+    func resolveForRelease(in session: Session) throws -> BundleRow {
+        let row = try resolve(in: session)
+        if let yank = row.yank {
+            throw APIError(
+                .bundleYanked, "\(row.reference.name)@\(row.reference.version) was yanked by \(yank.by): \(yank.reason)",
+                hint: "release another version; 'flowforge bundle unyank' takes it back")
+        }
+        return row
+    }
+
     /// Throws ``APIError`` `not_found`, or `conflict` for an ambiguous digest.
     func resolve(in session: Session) throws -> BundleRow {
         switch self {
@@ -32,7 +43,7 @@ enum BundleSelector: Hashable, Sendable {
             guard let row = try session.bundles.find(name: name, version: version) else {
                 throw Self.missing("\(name)@\(version)")
             }
-            return row
+            return try Self.present(row)
         case .digest(let digest):
             let found = try session.bundles.matching(digestPrefix: digest, limit: 2)
             guard found.count < 2 else {
@@ -40,8 +51,18 @@ enum BundleSelector: Hashable, Sendable {
                     .conflict, "more than one bundle's digest begins with '\(digest)'", hint: "give more of its digits")
             }
             guard let row = found.first else { throw Self.missing(digest) }
-            return row
+            return try Self.present(row)
         }
+    }
+
+    private static func present(_ row: BundleRow) throws -> BundleRow {
+        if let removed = row.removedAt {
+            throw APIError(
+                .notFound,
+                "the content of \(row.reference.name)@\(row.reference.version) was removed at \(WireCoding.text(removed))",
+                hint: "push the same files again; retention (bundles in the configuration) removes what nothing uses")
+        }
+        return row
     }
 
     private static func missing(_ what: String) -> APIError {

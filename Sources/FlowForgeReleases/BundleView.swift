@@ -5,11 +5,14 @@ import FlowForgeStore
 
 extension OperatorAPI.BundleView {
     /// Without a manifest the view has no flows, as in lists; without a lock no columns.
-    init(_ row: BundleRow, manifest: Manifest?, lock: BundleLock? = nil) {
+    init(
+        _ row: BundleRow, manifest: Manifest?, lock: BundleLock? = nil, signatures: [OperatorAPI.SignatureView]? = nil
+    ) {
         self.init(
             bundle: row.reference, description: row.description, bytes: row.bytes, pushedAt: row.pushedAt,
             pushedBy: row.pushedBy, flows: manifest?.flows.map(OperatorAPI.BundleFlowView.init),
-            assets: lock?.assets.map(OperatorAPI.BundleAssetView.init))
+            assets: lock?.assets.map(OperatorAPI.BundleAssetView.init), signatures: signatures,
+            yanked: row.yank.map { OperatorAPI.YankView(at: $0.at, by: $0.by, reason: $0.reason) })
     }
 }
 

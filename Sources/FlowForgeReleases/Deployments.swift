@@ -48,6 +48,7 @@ public struct Deployments: Sendable {
             if let current, current.bundle.digest == bundle.digest, current.config ?? config == config {
                 return (OperatorAPI.ReleaseView(current), false)
             }
+            if current?.bundle.digest != bundle.digest { _ = try selector.resolveForRelease(in: session) }
             let release = try ReleaseSwitch(session: session, observers: observers).perform(
                 bundle, in: environment, config: config, by: actor)
             return (OperatorAPI.ReleaseView(release), true)

@@ -7,7 +7,7 @@ import Foundation
 /// match their name.
 struct RegistryFolder: Sendable {
     let root: URL
-    private let layout: OCILayout
+    let layout: OCILayout
 
     private var uploads: URL { root.appending(path: "uploads") }
     private var damaged: URL { root.appending(path: "damaged") }
@@ -39,6 +39,14 @@ struct RegistryFolder: Sendable {
         var status = stat()
         guard stat(try place(of: digest).path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
         return Int64(status.st_size)
+    }
+
+    /// The bytes of a blob, verified. Throws ``BundleRefusal``.
+    func read(_ digest: String, limit: Int) throws(BundleRefusal) -> Data { try layout.read(digest, limit: limit) }
+
+    /// Stores small blobs that were made here. Durable when it returns.
+    func write(_ bytes: Data) throws(APIError) {
+        do { try layout.write(bytes) } catch { throw APIError(error) }
     }
 
     /// A name for an upload that no other has.
@@ -87,6 +95,30 @@ struct RegistryFolder: Sendable {
                 $0.digest == bundle.digest && $0.annotations?[OCIIndex.referenceKey] == reference
             }
             if !listed { try layout.name(bundle.descriptor, reference: reference) }
+        } catch {
+            throw APIError(error)
+        }
+    }
+}
+
+extension RegistryFolder {
+    /// The digests of all blobs that are there.
+    func blobs() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: root.appending(path: "blobs/sha256").path).sorted()
+            .map { "sha256:\($0)" }.filter(ContentDigest.isWellFormed)
+    }
+
+    /// Takes everything else out of `index.json`. Calls must follow one another.
+    func unlist(allBut digests: Set<String>) throws(APIError) {
+        do { try layout.unlist(allBut: digests) } catch { throw APIError(error) }
+    }
+
+    /// Lists the referrer in `index.json`, unless it is there already. Calls must follow one another.
+    func list(_ attestation: Attestation) throws(APIError) {
+        do {
+            let reference = OCILayout.reference(to: attestation)
+            let listed = try layout.readIndex().manifests.contains { $0.digest == attestation.digest }
+            if !listed { try layout.name(attestation.descriptor, reference: reference) }
         } catch {
             throw APIError(error)
         }

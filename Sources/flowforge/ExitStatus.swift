@@ -34,7 +34,7 @@ enum ExitStatus: Int32, CaseIterable {
             case .invalidRequest: .usage
             case .notFound: .notFound
             case .unauthenticated, .forbidden: .refused
-            case .alreadyExists, .conflict: .conflict
+            case .alreadyExists, .conflict, .bundleYanked: .conflict
             case .busy, .requestTimeout, .shuttingDown, .storageFull, .internalError: .unavailable
             default: .failed
             }

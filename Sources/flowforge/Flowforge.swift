@@ -25,7 +25,9 @@ struct Flowforge: AsyncParsableCommand {
         version: FlowForgeVersion.current,
         groupedSubcommands: [
             CommandGroup(name: "Connecting", subcommands: [Login.self, Logout.self, ContextCommand.self, WhoAmI.self]),
-            CommandGroup(name: "Releasing", subcommands: [EnvironmentCommand.self, BundleCommand.self, DeployCommand.self]),
+            CommandGroup(
+                name: "Releasing",
+                subcommands: [EnvironmentCommand.self, BundleCommand.self, KeyCommand.self, DeployCommand.self]),
             CommandGroup(
                 name: "Promoting",
                 subcommands: [

@@ -15,12 +15,13 @@ final class ReleasesFixture: Sendable {
     let deployments: Deployments
     let ann = Actor.principal("ann")
 
-    init(registryFolder: URL? = nil) throws {
+    init(registryFolder: URL? = nil, signatures: SignaturePolicy = SignaturePolicy(), own: [KeyRing.Entry] = []) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "flowforge-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         store = try Store(path: folder.appending(path: "store.sqlite").path)
         registry = try BundleRegistry(
-            store: store, folder: registryFolder ?? folder.appending(path: "registry"), logger: Logger(label: "test"))
+            store: store, folder: registryFolder ?? folder.appending(path: "registry"), signatures: signatures,
+            own: own, logger: Logger(label: "test"))
         environments = Environments(store: store)
         deployments = Deployments(store: store)
     }

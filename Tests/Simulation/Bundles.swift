@@ -49,6 +49,7 @@ struct Bundles: Sendable {
         let bundle: PackedBundle
         func poll(_ request: AgentAPI.PollRequest) async throws -> AgentAPI.PollResponse { throw LinkError.timedOut }
         func report(_ body: Data) async throws -> AgentAPI.ReportResponse { throw LinkError.timedOut }
+        func referrers(of digest: String) async throws -> ReferrerIndex { throw LinkError.timedOut }
         func renew(_ request: AgentAPI.RenewRequest) async throws -> AgentAPI.CertificateGrant { throw LinkError.timedOut }
         func blob(_ digest: String, from offset: Int64, write: @Sendable (Data) throws -> Void) async throws -> Int64 {
             guard let blob = bundle.blobs.first(where: { $0.descriptor.digest == digest }) else { throw LinkError.timedOut }

@@ -80,6 +80,7 @@ final class Wire: ControlPlane, @unchecked Sendable {
     }
 
     func renew(_ request: AgentAPI.RenewRequest) async throws -> AgentAPI.CertificateGrant { throw LinkError.timedOut }
+    func referrers(of digest: String) async throws -> ReferrerIndex { throw LinkError.timedOut }
     func blob(_ digest: String, from offset: Int64, write: @Sendable (Data) throws -> Void) async throws -> Int64 {
         throw LinkError.timedOut
     }

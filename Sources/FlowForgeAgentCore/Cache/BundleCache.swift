@@ -14,27 +14,38 @@ public struct CachedBundle: Sendable {
 ///
 /// What arrives is checked against the digest that names it before it gets that name, so that a
 /// compromised control plane cannot pass off other code as the bundle's. A download that was cut off
-/// goes on where it stopped (`<hex>.partial`). Callers who want one digest share its download. Past
+/// goes on where it stopped (`<hex>.partial`). Where the machine's owner demands signatures, none of a bundle is used
+/// before one was verified (`<folder>/signatures`, ``BundleSignatures``). Callers who want one digest share its download. Past
 /// `maxBytes` the bundles used least recently go, but none that is in use.
 public actor BundleCache {
     private let folder: URL
     private let controlPlane: any ControlPlane
     private let maxBytes: Int64
     private let now: @Sendable () -> Date
+    private let signatures: BundleSignatures
+    /// Told of a bundle that nobody trusted has signed, where that is allowed.
+    private let unsigned: @Sendable (_ digest: String, _ reason: String) -> Void
     private let downloads = SharedWork<String, CachedBundle>()
     /// Bundles that this process has verified and read.
     private var known: [String: CachedBundle] = [:]
     /// Attempts that work in a bundle's folder.
     private var users: [String: Int] = [:]
 
+    /// - Parameter signatures: the keys that this machine's owner trusts.
     public init(
-        folder: URL, controlPlane: any ControlPlane, maxBytes: Int64, now: @escaping @Sendable () -> Date = Date.init
+        folder: URL, controlPlane: any ControlPlane, maxBytes: Int64, signatures: SignaturePolicy = SignaturePolicy(),
+        now: @escaping @Sendable () -> Date = Date.init,
+        unsigned: @escaping @Sendable (_ digest: String, _ reason: String) -> Void = { _, _ in }
     ) throws {
+        self.signatures = BundleSignatures(
+            folder: folder.appending(path: "signatures"), policy: signatures, controlPlane: controlPlane)
+        self.unsigned = unsigned
         self.folder = folder
         self.controlPlane = controlPlane
         self.maxBytes = maxBytes
         self.now = now
         try DiskFile.makeFolder(folder.appending(path: "blobs"), mode: 0o700)
+        try DiskFile.makeFolder(folder.appending(path: "signatures"), mode: 0o700)
         let files = folder.appending(path: "files")
         try DiskFile.makeFolder(files, mode: 0o700)
         // What a crash left; see BundleArchive.unpack.
@@ -75,6 +86,7 @@ public actor BundleCache {
         guard let name = ContentDigest.hexadecimal(digest) else {
             throw CacheError.invalid(digest: String(digest.prefix(80)), reason: "not a digest")
         }
+        try await checkSigners(digest)
         let head = try PackedBundle.readOCIManifest(
             try await blob(digest, limit: Int64(BundleLimits.ociManifestBytes)), digest: digest)
         let size = head.config.size + head.layers[0].size
@@ -89,6 +101,15 @@ public actor BundleCache {
             guard unlink(layer.path) == 0 else { throw DiskError("remove", layer) }
         }
         return CachedBundle(manifest: manifest, folder: files)
+    }
+
+    private nonisolated func checkSigners(_ digest: String) async throws {
+        guard !signatures.policy.keys.isEmpty else { return }
+        do {
+            if try await signatures.signers(of: digest).isEmpty { unsigned(digest, "no signature by a trusted key") }
+        } catch let error where !signatures.policy.isRequired && !(error is CancellationError) {
+            unsigned(digest, "\(error)")
+        }
     }
 
     private nonisolated func blob(_ digest: String, limit: Int64) async throws -> Data {
@@ -166,6 +187,7 @@ public actor BundleCache {
                 unlink(blobs.appending(path: config).path)
             }
             guard unlink(head.path) == 0 || errno == ENOENT else { throw DiskError("remove", head) }
+            signatures.forget("sha256:" + bundle.name)
             known["sha256:" + bundle.name] = nil
             total -= bundle.bytes
         }

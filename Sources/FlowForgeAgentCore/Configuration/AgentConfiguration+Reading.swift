@@ -35,6 +35,7 @@ private struct ConfigurationReader {
     static let keys = [
         "control_plane", "state_dir", "workspace_dir", "lake", "name", "pool", "slots", "labels", "engines", "limits",
         "spool", "bundle_cache", "proxy", "ca_file", "shutdown", "log", "file_triggers",
+        "signatures",
     ]
 
     let yaml: StrictYAML
@@ -70,6 +71,7 @@ private struct ConfigurationReader {
             workspaces: path(root, "workspace_dir") ?? (state ?? folder).appending(path: "work"),
             spool: SpoolLimits(maxBytes: Int(spool?.size("max_bytes", in: (1 << 20)...(1 << 40)) ?? 256 << 20)),
             bundleCacheBytes: cache?.size("max_bytes", in: (16 << 20)...(1 << 40)) ?? 1 << 30,
+            signatures: SignaturePolicy(root, place: place),
             proxies: proxies(root), extraRoots: path(root, "ca_file"),
             grace: .seconds(shutdown?.duration("grace", in: 0...3600) ?? 30), log: log(root))
         return url != nil && state != nil && lake != nil ? configuration : nil

@@ -1,3 +1,4 @@
+public import FlowForgeBundle
 public import Foundation
 
 /// What `agent.yaml` says, complete with defaults. See agent-config/flowforge-agent.yaml.
@@ -23,6 +24,8 @@ public struct AgentConfiguration: Sendable {
     public var workspaces: URL
     public var spool: SpoolLimits
     public var bundleCacheBytes: Int64
+    /// Whose signatures a bundle must bear before any of it runs here.
+    public var signatures: SignaturePolicy
     public var proxies: ProxyRules
     public var extraRoots: URL?
     /// How long running tasks may go on after SIGTERM.

@@ -12,4 +12,6 @@ public protocol ControlPlane: Sendable {
     func blob(
         _ digest: String, from offset: Int64, write: @Sendable (Data) throws -> Void
     ) async throws -> Int64
+    /// The signed statements about a bundle; their content are blobs.
+    func referrers(of digest: String) async throws -> ReferrerIndex
 }

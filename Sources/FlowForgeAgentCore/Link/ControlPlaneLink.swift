@@ -87,12 +87,25 @@ public final class ControlPlaneLink: ControlPlane {
         }
     }
 
+    public func referrers(of digest: String) async throws -> ReferrerIndex {
+        try await answer(to: "bundles/\(digest)/referrers", nil, within: settings.answerTimeout)
+    }
+
     private func post<Answer: Decodable & Sendable>(_ name: String, _ body: Data, within limit: Duration) async throws -> Answer {
+        try await answer(to: name, body, within: limit)
+    }
+
+    /// Of a GET where there is no body.
+    private func answer<Answer: Decodable & Sendable>(
+        to name: String, _ body: Data?, within limit: Duration
+    ) async throws -> Answer {
         try await exchange(within: limit) { client, base in
             var request = HTTPClientRequest(url: "\(base)/\(name)")
-            request.method = .POST
-            request.headers.add(name: "content-type", value: "application/json")
-            request.body = .bytes(ByteBuffer(bytes: body))
+            if let body {
+                request.method = .POST
+                request.headers.add(name: "content-type", value: "application/json")
+                request.body = .bytes(ByteBuffer(bytes: body))
+            }
             let response = try await client.execute(request, timeout: .nanoseconds(Int64.max / 4))
             guard response.status == .ok || response.status == .created else { throw try await Self.refusal(response) }
             let bytes = try await response.body.collect(upTo: AgentAPI.largestBody)

@@ -182,6 +182,10 @@ struct AttemptRun: Sendable {
         case SpoolError.tooLarge, SpoolError.unencodable: return TaskError(code: "spool_failed", message: "\(error)")
         case let error as SpoolError: return TaskError(code: "spool_failed", message: "\(error)", retryable: true)
         case let error as DiskError: return TaskError(code: "agent_storage", message: "\(error)", retryable: true)
+        case CacheError.untrusted:
+            return TaskError(
+                code: "untrusted_bundle", message: "\(error)",
+                hint: "sign the bundle with a key that signatures.keys of agent.yaml names, and push the signature")
         case let error as CacheError: return TaskError(code: "invalid_bundle", message: "\(error)")
         case let error as BundleRefusal:
             return TaskError(code: "invalid_bundle", message: "\(error)", retryable: error.reason == .storage)

@@ -99,7 +99,11 @@ public struct AgentAssembly: ~Copyable {
         let state = configuration.state
         let lake = LakeFolder(root: configuration.lake)
         let cache = try BundleCache(
-            folder: state.appending(path: "bundles"), controlPlane: link, maxBytes: configuration.bundleCacheBytes)
+            folder: state.appending(path: "bundles"), controlPlane: link, maxBytes: configuration.bundleCacheBytes,
+            signatures: configuration.signatures,
+            unsigned: { [logger] digest, reason in
+                logger.warning("an unsigned bundle is used", metadata: ["bundle": "\(digest)", "reason": "\(reason)"])
+            })
         let runner = TaskRunner(engines: engines.map(\.engine), logger: logger)
         let context = AttemptContext(
             execute: { await runner.run($0, reporting: $1) }, cache: cache, spool: spool,

@@ -136,4 +136,6 @@ struct WatchedControlPlane: ControlPlane {
     ) async throws -> Int64 {
         try await inner.blob(digest, from: offset, write: write)
     }
+
+    func referrers(of digest: String) async throws -> ReferrerIndex { try await inner.referrers(of: digest) }
 }

@@ -60,6 +60,9 @@ public enum BackupLayout {
     public static let caCertificate = "ca.pem"
     public static let caKey = "ca.key"
     public static let sealedKey = "ca.key.sealed"
+    /// With which the control plane signs evidence.
+    public static let evidenceKey = "evidence.key"
+    public static let sealedEvidenceKey = "evidence.key.sealed"
     public static let serverCertificate = "server.pem"
     public static let serverKey = "server.key"
     public static let configuration = "flowforged.yaml"
@@ -76,13 +79,16 @@ public enum BackupLayout {
     /// Whether a name in a data folder is of the state that a restore replaces, in a backup or not: a log of another
     /// database must not stay beside the restored one, nor a key beside a certificate that is not its own.
     static func isControlPlanes(_ name: String) -> Bool {
-        let whole = [bundles, caCertificate, caKey, sealedKey, serverCertificate, serverKey, configuration, restored]
+        let whole = [
+            bundles, caCertificate, caKey, sealedKey, evidenceKey, sealedEvidenceKey, serverCertificate, serverKey, configuration,
+            restored,
+        ]
         return whole.contains(name) || name == database || name.hasPrefix(database + "-")
     }
 
     /// Whether a path from a manifest stays in the folder and is one that a backup has.
     static func allows(_ path: String) -> Bool {
-        let plain = [database, caCertificate, sealedKey, serverCertificate, configuration]
+        let plain = [database, caCertificate, sealedKey, sealedEvidenceKey, serverCertificate, configuration]
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count > 1 else { return plain.contains(path) }
         return parts[0] == bundles && parts.count <= 4

@@ -97,6 +97,20 @@ public struct BackupRestore: Sendable {
         return key
     }
 
+    /// `nil` for a backup without it, and where the CA's key is a copy from elsewhere: then the control plane makes a new one,
+    /// unless the old one is put back too.
+    private func evidenceKey() throws -> Secret? {
+        guard case .sealed(let sealing) = key,
+            backup.manifest.files.contains(where: { $0.path == BackupLayout.sealedEvidenceKey })
+        else { return nil }
+        let sealed = try Data(contentsOf: backup.folder.appending(path: BackupLayout.sealedEvidenceKey))
+        guard let opened = sealing.open(sealed, of: backup.manifest.name, BackupLayout.evidenceKey) else {
+            throw BackupFault(
+                "the backup is damaged: \(BackupLayout.sealedEvidenceKey) does not open", hint: "use another backup")
+        }
+        return opened
+    }
+
     private func locked() throws -> FolderLock {
         do {
             return try FolderLock(place(BackupLayout.lock))
@@ -122,10 +136,13 @@ public struct BackupRestore: Sendable {
         try makeFolder(staging)
         // The name must be durable before anything is moved.
         try DurableFile.syncFolder(target)
-        for file in backup.manifest.files where file.path != BackupLayout.sealedKey {
+        for file in backup.manifest.files where ![BackupLayout.sealedKey, BackupLayout.sealedEvidenceKey].contains(file.path) {
             try copy(file, to: staging.appending(path: file.path))
         }
         try write(Data(key.reveal().utf8), to: staging.appending(path: BackupLayout.caKey))
+        if let evidence = try evidenceKey() {
+            try write(Data(evidence.reveal().utf8), to: staging.appending(path: BackupLayout.evidenceKey))
+        }
         let mark = RestoredMark(backup: backup.manifest.name, madeAt: backup.manifest.madeAt, restoredAt: now)
         try write(try WireCoding.encode(mark), to: staging.appending(path: BackupLayout.restored))
         for folder in try folders(in: staging) + [staging] { try DurableFile.syncFolder(folder) }

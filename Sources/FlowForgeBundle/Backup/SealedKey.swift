@@ -15,14 +15,19 @@ public struct SealingKey: Sendable {
             data: stride(from: 0, to: 64, by: 2).map { UInt8((digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0)) })
     }
 
-    public func seal(_ secret: Secret, for backup: String) throws -> Data {
-        try AES.GCM.seal(Data(secret.reveal().utf8), using: key, authenticating: Data(backup.utf8)).combined ?? Data()
+    /// - Parameter file: which of a backup's secrets it is; the CA's key has no name here, as in the first backups.
+    public func seal(_ secret: Secret, for backup: String, _ file: String? = nil) throws -> Data {
+        try AES.GCM.seal(Data(secret.reveal().utf8), using: key, authenticating: Self.name(backup, file)).combined ?? Data()
     }
 
-    /// `nil` for another key, another backup's name, or damaged bytes.
-    public func open(_ sealed: Data, of backup: String) -> Secret? {
+    private static func name(_ backup: String, _ file: String?) -> Data {
+        Data((file.map { "\(backup)/\($0)" } ?? backup).utf8)
+    }
+
+    /// `nil` for another key, another backup's name, another secret, or damaged bytes.
+    public func open(_ sealed: Data, of backup: String, _ file: String? = nil) -> Secret? {
         guard let box = try? AES.GCM.SealedBox(combined: sealed),
-            let bytes = try? AES.GCM.open(box, using: key, authenticating: Data(backup.utf8))
+            let bytes = try? AES.GCM.open(box, using: key, authenticating: Self.name(backup, file))
         else { return nil }
         return Secret(String(decoding: bytes, as: UTF8.self))
     }

@@ -47,7 +47,12 @@ struct Planner: Sendable {
         init(_ wish: Wish, in session: Session) throws {
             environment = try session.environments.usable(wish.environment)
             if let selector = wish.bundle {
-                bundle = try selector.resolve(in: session).reference
+                let row = try selector.resolve(in: session)
+                bundle = row.reference
+                // One returns to a withdrawn version, one does not go there.
+                if wish.config == nil, try !Self.isReleased(row.reference, in: environment.name, session) {
+                    _ = try selector.resolveForRelease(in: session)
+                }
             } else {
                 bundle = try Self.released(wish.name, in: environment.name, session)
             }
@@ -57,6 +62,10 @@ struct Planner: Sendable {
                     .conflict, "\(bundle.name)@\(bundle.version) was demoted from '\(environment.name)' by \(by): \(reason)",
                     hint: "push a corrected version and promote that")
             }
+        }
+
+        private static func isReleased(_ bundle: BundleReference, in environment: String, _ session: Session) throws -> Bool {
+            try session.releases.current(environment: environment, bundle: bundle.name)?.bundle.digest == bundle.digest
         }
 
         private static func released(_ name: String?, in environment: String, _ session: Session) throws -> BundleReference {

@@ -1,3 +1,4 @@
+internal import FlowForgeBundle
 internal import FlowForgeFleet
 internal import FlowForgeOrchestration
 internal import FlowForgeProtocol
@@ -38,6 +39,11 @@ enum AgentRoutes {
             let message = try await request.json(AgentAPI.ReportRequest.self)
             try await services.processes.admit(message, from: identity)
             return try Response.json(try await services.reports.accept(message, from: identity))
+        }
+        agents.get("bundles/{digest}/referrers") { _, context in
+            try Response.json(
+                try await services.bundles.referrers(
+                    of: try context.parameters.require("digest"), artifactType: MediaType.attestation))
         }
         agents.get("blobs/{digest}") { request, context in
             let digest = try context.parameters.require("digest")

@@ -9,8 +9,8 @@ internal import Foundation
 
 /// Writes one backup. Blocks the calling thread while it copies.
 ///
-/// The database first, then the bundles: blobs are never changed nor removed, so every bundle that the
-/// copy knows is in the copy of the folder.
+/// The database first, then the bundles: blobs are never changed, nor removed meanwhile
+/// (`BundleRegistry.holdingBlobs`), so every bundle that the copy knows is in the copy of the folder.
 struct BackupWriter {
     let store: Store
     let data: DataFolder
@@ -59,8 +59,13 @@ struct BackupWriter {
         let key = Secret(try DataFolder.privateText(data.caKey))
         if let sealingKey {
             listed.append(try put(try sealingKey.seal(key, for: name), BackupLayout.sealedKey))
+            let evidence = Secret(try DataFolder.privateText(data.evidenceKey))
+            listed.append(
+                try put(
+                    try sealingKey.seal(evidence, for: name, BackupLayout.evidenceKey), BackupLayout.sealedEvidenceKey))
         } else {
             warnings.append("the CA's private key: there is no backup.sealing_key; keep a copy of ca.key elsewhere")
+            warnings.append("the key that signs evidence: likewise; keep a copy of evidence.key elsewhere")
         }
         let manifest = BackupManifest(
             name: name, madeAt: madeAt, madeBy: FlowForgeVersion.current, lastAuditEntry: copied.lastAuditEntry, files: listed,

@@ -2,6 +2,7 @@ internal import Dispatch
 internal import FlowForgeBundle
 internal import FlowForgeDomain
 internal import FlowForgeProtocol
+internal import FlowForgeReleases
 internal import FlowForgeStore
 internal import Foundation
 internal import Logging
@@ -11,14 +12,16 @@ internal import Synchronization
 /// and no whole database travels over the operator API.
 final class Backups: Sendable {
     private let store: Store
+    private let registry: BundleRegistry
     private let settings: ServerSettings
     private let logger: Logger
     private let isBusy = Mutex(false)
     private let queue = DispatchQueue(label: "flowforge.backup", qos: .utility)
     private var root: URL { settings.backupFolder ?? settings.dataFolder.appending(path: BackupLayout.backups) }
 
-    init(store: Store, settings: ServerSettings, logger: Logger) {
+    init(store: Store, registry: BundleRegistry, settings: ServerSettings, logger: Logger) {
         self.store = store
+        self.registry = registry
         self.settings = settings
         self.logger = logger
     }
@@ -36,7 +39,8 @@ final class Backups: Sendable {
         }
         defer { isBusy.withLock { $0 = false } }
         let started = ContinuousClock.now
-        let backup = try await offThread { try self.write() }
+        // The database is copied first and blobs afterwards: none of those that it knows may go meanwhile.
+        let backup = try await registry.holdingBlobs { try await offThread { try self.write() } }
         let view = OperatorAPI.BackupView(backup)
         try await store.write { session in
             try session.audit.append(

@@ -1,5 +1,6 @@
 internal import FlowForgeBundle
 internal import FlowForgeOrchestration
+internal import FlowForgeStore
 public import Foundation
 internal import Logging
 
@@ -27,7 +28,10 @@ extension ServerSettings {
         guard let root = yaml.parse(data),
             let top = yaml.mapping(
                 root,
-                keys: ["data_dir", "agent_api", "operator_api", "log", "certificates", "leases", "backup", "retention", "drift"],
+                keys: [
+                    "data_dir", "agent_api", "operator_api", "log", "certificates", "leases", "backup", "retention", "drift",
+                    "signatures", "bundles",
+                ],
                 of: "the configuration")
         else { return nil }
         func path(_ text: String) -> URL { URL(filePath: text, relativeTo: folder).absoluteURL.standardizedFileURL }
@@ -82,6 +86,13 @@ extension ServerSettings {
             settings.backupFolder = backup.text("folder").map(path)
             settings.backupSealingKey = backup.text("sealing_key").map(path)
         }
+        if let bundles = top.mapping("bundles", keys: ["keep_versions", "keep_days", "rollback_window"]) {
+            settings.bundles.keepVersions = bundles.integer("keep_versions", in: 1...100_000).map { Int($0) }
+            settings.bundles.keepAge = bundles.integer("keep_days", in: 1...36_500).map { .seconds($0 * 86_400) }
+            settings.bundles.rollbackWindow =
+                bundles.integer("rollback_window", in: 1...10_000).map { Int($0) } ?? settings.bundles.rollbackWindow
+        }
+        settings.signatures = SignaturePolicy(top, place: path)
         return settings
     }
 

@@ -1,4 +1,6 @@
+public import FlowForgeBundle
 public import FlowForgeOrchestration
+public import FlowForgeStore
 public import Foundation
 public import Logging
 
@@ -40,6 +42,11 @@ public struct ServerSettings: Sendable {
     public var backupFolder: URL?
     /// The file of the key under which backups carry the CA's private key.
     public var backupSealingKey: URL?
+
+    /// What keeps bundles in the registry that nothing refers to.
+    public var bundles = BundleRetention()
+    /// Whose signatures a bundle must bear to be pushed.
+    public var signatures = SignaturePolicy()
 
     public init(dataFolder: URL, agentURL: String) {
         self.dataFolder = dataFolder

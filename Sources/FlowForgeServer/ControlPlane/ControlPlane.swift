@@ -46,8 +46,8 @@ public final class ControlPlane: Sendable {
         var fleet = FleetSettings(agentURL: settings.agentURL)
         fleet.certificateLifetime = settings.agentCertificateLifetime
         services = try ControlPlaneServices(
-            store: store, authority: authority, webhookKeys: try folder.webhookKeys(), fleet: fleet, settings: settings,
-            logger: logger)
+            store: store, authority: authority, webhookKeys: try folder.webhookKeys(),
+            evidenceKey: try folder.evidenceSigningKey(), fleet: fleet, settings: settings, logger: logger)
         handshakes = HandshakeRefusals(refusals: services.refusals)
 
         let refused = { @Sendable [handshakes] (refusal: HandshakeRefusal) in handshakes.add(refusal) }

@@ -1,3 +1,4 @@
+internal import FlowForgeBundle
 internal import FlowForgeCatalog
 internal import FlowForgeFleet
 internal import FlowForgeGovernance
@@ -21,6 +22,8 @@ final class ControlPlaneServices: Sendable {
     let agents: AgentRegistry
     let processes: AgentProcesses
     let bundles: BundleRegistry
+    let evidence: EvidenceSigner
+    let garbage: GarbageCollection
     let environments: Environments
     let deployments: Deployments
     let plans: Plans
@@ -49,8 +52,8 @@ final class ControlPlaneServices: Sendable {
     private let draining = Atomic(false)
 
     init(
-        store: Store, authority: CertificateAuthority, webhookKeys: WebhookKeys, fleet: FleetSettings,
-        settings: ServerSettings, logger: Logger
+        store: Store, authority: CertificateAuthority, webhookKeys: WebhookKeys, evidenceKey: SigningKey,
+        fleet: FleetSettings, settings: ServerSettings, logger: Logger
     ) throws {
         let orchestration = settings.orchestration
         self.store = store
@@ -68,7 +71,11 @@ final class ControlPlaneServices: Sendable {
             store: store, trustDomain: authority.trustDomain, settings: fleet, refusals: refusals,
             standingChanged: { wakeUps.wake(agent: $0) })
         processes = AgentProcesses(store: store, refusals: refusals, takenOver: { wakeUps.wake(agent: $0) })
-        bundles = try BundleRegistry(store: store, folder: DataFolder(settings.dataFolder).bundles, logger: logger)
+        bundles = try BundleRegistry(
+            store: store, folder: DataFolder(settings.dataFolder).bundles, signatures: settings.signatures,
+            own: [KeyRing.Entry(name: EvidenceSigner.name, key: evidenceKey.verifying)], logger: logger)
+        evidence = EvidenceSigner(key: evidenceKey, registry: bundles)
+        garbage = GarbageCollection(store: store, registry: bundles, retention: settings.bundles, logger: logger)
         environments = Environments(store: store)
         let observers = [TriggerDeployment(wakeUps: wakeUps)]
         deployments = Deployments(store: store, observers: observers)
@@ -92,7 +99,7 @@ final class ControlPlaneServices: Sendable {
             store: store, observers: [CompletionRecorder(), AssetUpdates(wakeUps: wakeUps)], wakeUps: wakeUps,
             settings: orchestration, logger: logger)
         catalog = CatalogReader(store: store)
-        backups = Backups(store: store, settings: settings, logger: logger)
+        backups = Backups(store: store, registry: bundles, settings: settings, logger: logger)
         let pruner = Pruner(store: store, settings: settings.retention, logger: logger)
         self.pruner = pruner
         metrics = MetricsPage(
@@ -103,8 +110,8 @@ final class ControlPlaneServices: Sendable {
     var operatorServices: OperatorServices {
         OperatorServices(
             principals: principals, audit: audit, environments: environments, deployments: deployments, plans: plans,
-            promotions: promotions, drifts: drifts, registry: bundles, starter: runs, runs: runReader, flows: flows,
-            limits: limits, triggers: triggers, webhooks: webhooks,
+            promotions: promotions, drifts: drifts, registry: bundles, evidence: evidence, garbage: garbage, starter: runs,
+            runs: runReader, flows: flows, limits: limits, triggers: triggers, webhooks: webhooks,
             backfills: backfills, catalog: catalog, joinTokens: joinTokens, agents: agents, backups: backups, pruner: pruner)
     }
 

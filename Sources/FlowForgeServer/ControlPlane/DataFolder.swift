@@ -13,6 +13,8 @@ public struct DataFolder: Sendable {
     /// The roots that agents and people trust; the first is our CA.
     public var caCertificate: URL { root.appending(path: "ca.pem") }
     public var caKey: URL { root.appending(path: "ca.key") }
+    /// Of the key with which the control plane signs evidence.
+    public var evidenceKey: URL { root.appending(path: BackupLayout.evidenceKey) }
     public var serverCertificate: URL { root.appending(path: "server.pem") }
     public var serverKey: URL { root.appending(path: "server.key") }
     public var database: URL { root.appending(path: "flowforge.db") }
@@ -37,6 +39,20 @@ public struct DataFolder: Sendable {
 
     /// Secrets of webhooks are derived from the CA's key, which a backup has and a restore brings back.
     func webhookKeys() throws -> WebhookKeys { WebhookKeys(key: Data(try Self.privateText(caKey).utf8)) }
+
+    /// The key that signs evidence, made now if there is none: a new control plane has signed nothing yet.
+    func evidenceSigningKey() throws -> SigningKey {
+        if !FileManager.default.fileExists(atPath: evidenceKey.path) {
+            let key = SigningKey(.ed25519)
+            try DurableFile.create(evidenceKey, contents: Data(key.pem.reveal().utf8), mode: 0o600)
+            try DurableFile.syncFolder(root)
+        }
+        do {
+            return try SigningKey(pem: Secret(try Self.privateText(evidenceKey)), from: evidenceKey.path)
+        } catch let fault as SigningFault {
+            throw StartUpFault.configuration("\(fault); restore the file from a backup")
+        }
+    }
 
     /// What a restore left for the first start after it. Throws ``StartUpFault/configuration(_:)`` while a
     /// restore is not finished: then the files belong to two control planes.

@@ -150,6 +150,17 @@ public struct Initialization: Sendable {
               logs: 30d
               lineage_events: 90d
 
+            # What `flowforge admin gc` leaves of bundles that nothing refers to; without this section it removes none of them.
+            # bundles:
+            #   keep_versions: 20     # the newest of each name
+            #   keep_days: 90
+            #   rollback_window: 10   # releases of each bundle and environment whose bundles always stay
+
+            # Whose signatures a bundle must bear to be pushed (docs/supply-chain.md).
+            # signatures:
+            #   keys: [trusted-keys/]
+            #   required: true
+
             # Where `flowforge admin backup` writes, and the key under which backups carry the CA's private key
             # (openssl rand -hex 32); without one, keep a copy of ca.key elsewhere.
             # backup:

@@ -15,9 +15,11 @@ enum ErrorStatus {
             .forbidden
         case .notFound: .notFound
         case .requestTimeout: .requestTimeout
-        case .alreadyExists, .conflict, .staleLease: .conflict
+        case .alreadyExists, .conflict, .staleLease, .bundleYanked: .conflict
         case .tooLarge: .contentTooLarge
-        case .invalidBundle, .digestMismatch: .unprocessableContent
+        case .invalidBundle, .digestMismatch, .unsignedBundle, .untrustedSignature, .attestationSubject, .attestationPredicate,
+            .invalidAttestation:
+            .unprocessableContent
         case .busy, .shuttingDown: .serviceUnavailable
         case .storageFull: .init(code: 507, reasonPhrase: "Insufficient Storage")
         default: .internalServerError

@@ -9,7 +9,9 @@ extension OperatorRoutes {
     func addBlobs(_ registry: BundleRegistry) {
         // An answer to HEAD has no body, not even one that says what is wrong.
         head("blobs/:digest", .operator_) { _, context, _ in
-            guard let bytes = try registry.size(ofBlob: try context.part("digest")) else {
+            let digest = try context.part("digest")
+            // Whoever asks before a push is told no lie that garbage collection makes true.
+            guard let bytes = try registry.size(ofBlob: digest), registry.renew([digest]) else {
                 return Response(status: .notFound)
             }
             return Response(
@@ -30,6 +32,44 @@ extension OperatorRoutes {
         }
     }
 
+    func addYanking(_ registry: BundleRegistry) {
+        post("bundles/:bundle/:version/yank", .operator_) { request, context, caller in
+            let wanted = try await request.decoded(OperatorAPI.YankBundle.self)
+            return try .json(
+                try await registry.yank(
+                    try context.part("bundle"), version: try context.part("version"), reason: wanted.reason, by: caller.actor))
+        }
+        post("bundles/:bundle/:version/unyank", .operator_) { _, context, caller in
+            try .json(
+                try await registry.unyank(
+                    try context.part("bundle"), version: try context.part("version"), by: caller.actor))
+        }
+    }
+
+    func addGarbageCollection(_ garbage: GarbageCollection) {
+        post("garbage-collections", .owner) { request, _, caller in
+            let wanted = try await request.decoded(OperatorAPI.CollectGarbage.self)
+            return try .json(try await garbage.collect(dryRun: wanted.dryRun ?? false, by: caller.actor))
+        }
+    }
+
+    func addReferrers(_ registry: BundleRegistry, _ evidence: EvidenceSigner) {
+        get("bundles/:bundle/referrers") { request, context, _ in
+            let query = try OperatorQuery(request, allowing: ["artifactType"])
+            return try .json(
+                try await registry.referrers(of: try context.part("bundle"), artifactType: query.text("artifactType")))
+        }
+        post("bundles/:bundle/referrers", .operator_) { request, context, caller in
+            let wanted = try await request.decoded(OperatorAPI.PushReferrer.self)
+            let result = try await registry.pushReferrer(wanted.digest, of: try context.part("bundle"), by: caller.actor)
+            return try .created(result.created, result.referrer)
+        }
+        get("evidence-key") { request, _, _ in
+            _ = try OperatorQuery(request)
+            return try .json(evidence.view)
+        }
+    }
+
     func addBundles(_ registry: BundleRegistry) {
         get("bundles") { request, _, _ in
             let page = try OperatorQuery(request, allowing: ["after", "limit"]).page()
@@ -37,7 +77,8 @@ extension OperatorRoutes {
         }
         post("bundles", .operator_) { request, _, caller in
             let wanted = try await request.decoded(OperatorAPI.PushBundle.self)
-            let result = try await registry.push(digest: wanted.digest, by: caller.actor)
+            let result = try await registry.push(
+                digest: wanted.digest, attestations: wanted.attestations ?? [], by: caller.actor)
             return try .created(result.created, result.bundle)
         }
         get("bundles/:bundle") { request, context, _ in

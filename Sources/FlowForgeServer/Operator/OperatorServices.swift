@@ -14,6 +14,8 @@ public struct OperatorServices: Sendable {
     public var promotions: Promotions
     public var drifts: Drifts
     public var registry: BundleRegistry
+    public var evidence: EvidenceSigner
+    public var garbage: GarbageCollection
     public var starter: RunStarter
     public var runs: RunReader
     public var flows: Flows
@@ -29,9 +31,9 @@ public struct OperatorServices: Sendable {
 
     init(
         principals: Principals, audit: AuditTrail, environments: Environments, deployments: Deployments,
-        plans: Plans, promotions: Promotions, drifts: Drifts, registry: BundleRegistry, starter: RunStarter, runs: RunReader,
-        flows: Flows, limits: Limits,
-        triggers: Triggers, webhooks: Webhooks, backfills: Backfills, catalog: CatalogReader, joinTokens: JoinTokens,
+        plans: Plans, promotions: Promotions, drifts: Drifts, registry: BundleRegistry, evidence: EvidenceSigner,
+        garbage: GarbageCollection, starter: RunStarter, runs: RunReader, flows: Flows, limits: Limits, triggers: Triggers,
+        webhooks: Webhooks, backfills: Backfills, catalog: CatalogReader, joinTokens: JoinTokens,
         agents: AgentRegistry, backups: Backups, pruner: Pruner
     ) {
         self.principals = principals
@@ -42,6 +44,8 @@ public struct OperatorServices: Sendable {
         self.promotions = promotions
         self.drifts = drifts
         self.registry = registry
+        self.evidence = evidence
+        self.garbage = garbage
         self.starter = starter
         self.runs = runs
         self.flows = flows

@@ -6,7 +6,7 @@ extension Store {
     public struct Copied: Sendable {
         /// The number of the last entry of the audit trail that is in it.
         public var lastAuditEntry: Int64
-        /// Digests of the bundles that it knows.
+        /// Digests of the bundles whose content it needs.
         public var bundles: [String]
     }
 
@@ -32,7 +32,7 @@ extension Store {
                 guard problems == ["ok"] else { throw StoreError.corrupt(problems.joined(separator: "; ")) }
                 return Copied(
                     lastAuditEntry: try Int64.fetchOne(db, sql: "SELECT max(number) FROM audit_entry") ?? 0,
-                    bundles: try String.fetchAll(db, sql: "SELECT digest FROM bundle"))
+                    bundles: try String.fetchAll(db, sql: "SELECT digest FROM bundle WHERE removed_at IS NULL"))
             }
             try target.close()
             return copied

@@ -13,6 +13,16 @@ public struct BundleRow: Sendable, Hashable {
     public var bytes: Int64
     public var pushedAt: Date
     public var pushedBy: String
+    public var yank: BundleYank?
+    /// When its content was removed; what is left is its name.
+    public var removedAt: Date?
+}
+
+/// That a version was withdrawn: what is released of it runs on, and it is released nowhere anew.
+public struct BundleYank: Sendable, Hashable {
+    public var at: Date
+    public var by: String
+    public var reason: String
 }
 
 extension Session {
@@ -21,7 +31,9 @@ extension Session {
 
 public struct BundleQueries {
     let session: Session
-    private static let columns = "number, digest, name, version, description, bytes, pushed_at, pushed_by"
+    static let columns = """
+        number, digest, name, version, description, bytes, pushed_at, pushed_by, yanked_at, yanked_by, yank_reason, removed_at
+        """
 
     public func find(digest: String) throws -> BundleRow? {
         try one("digest = ?", [digest])
@@ -41,10 +53,11 @@ public struct BundleQueries {
         ).map(BundleRow.init)
     }
 
-    /// Newest push first, those before `number`.
+    /// Newest push first, those before `number`, without those that were removed.
     public func list(before number: Int64?, limit: Int) throws -> [BundleRow] {
         try Row.fetchAll(
-            session.db, sql: "SELECT \(Self.columns) FROM bundle WHERE number < ? ORDER BY number DESC LIMIT ?",
+            session.db,
+            sql: "SELECT \(Self.columns) FROM bundle WHERE number < ? AND removed_at IS NULL ORDER BY number DESC LIMIT ?",
             arguments: [number ?? Int64.max, limit]
         ).map(BundleRow.init)
     }
@@ -91,7 +104,7 @@ public struct BundleQueries {
             number: number,
             reference: BundleReference(name: manifest.name, version: manifest.version, digest: digest),
             description: manifest.description, bytes: bytes, pushedAt: Date(milliseconds: session.now.milliseconds),
-            pushedBy: pusher)
+            pushedBy: pusher, yank: nil, removedAt: nil)
     }
 
     private func one(_ condition: String, _ arguments: StatementArguments) throws -> BundleRow? {
@@ -102,11 +115,17 @@ public struct BundleQueries {
 }
 
 extension BundleRow {
-    fileprivate init(_ row: Row) {
+    init(_ row: Row) {
+        let yankedAt: Int64? = row["yanked_at"]
+        let removedAt: Int64? = row["removed_at"]
         self.init(
             number: row["number"],
             reference: BundleReference(name: row["name"], version: row["version"], digest: row["digest"]),
             description: row["description"], bytes: row["bytes"], pushedAt: Date(milliseconds: row["pushed_at"]),
-            pushedBy: row["pushed_by"])
+            pushedBy: row["pushed_by"],
+            yank: yankedAt.map {
+                BundleYank(at: Date(milliseconds: $0), by: row["yanked_by"] ?? "", reason: row["yank_reason"] ?? "")
+            },
+            removedAt: removedAt.map { Date(milliseconds: $0) })
     }
 }

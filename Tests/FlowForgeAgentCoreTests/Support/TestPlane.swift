@@ -14,6 +14,7 @@ final class TestPlane: RenewingLink {
         var events: [AgentAPI.ReportEvent] = []
         var spools: Set<ID<Spool>> = []
         var blobs: [String: Data] = [:]
+        var referrers: [String: [OCIDescriptor]] = [:]
         var blobReads: [(digest: String, from: Int64)] = []
         /// How many bytes a blob's answer holds before it breaks off; used up one by one.
         var cuts: [Int] = []
@@ -114,6 +115,23 @@ final class TestPlane: RenewingLink {
         try write(Data(bytes.prefix(cut ?? bytes.count)))
         if let cut, cut < bytes.count { throw LinkError.unreachable("the connection was closed") }
         return Int64(bytes.count)
+    }
+
+    func referrers(of digest: String) async throws -> ReferrerIndex {
+        let listed = state.withLock { $0.referrers[digest, default: []] }
+        return ReferrerIndex(
+            manifests: listed.map {
+                .init(
+                    mediaType: $0.mediaType, digest: $0.digest, size: $0.size, artifactType: $0.artifactType,
+                    annotations: $0.annotations)
+            })
+    }
+
+    func serve(_ attestation: Attestation, of digest: String) {
+        state.withLock { state in
+            for blob in attestation.blobs { state.blobs[blob.descriptor.digest] = blob.bytes }
+            state.referrers[digest, default: []].append(attestation.descriptor)
+        }
     }
 
     func serve(_ bundle: PackedBundle) {

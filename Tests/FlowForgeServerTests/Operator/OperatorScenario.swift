@@ -120,16 +120,44 @@ final class OperatorScenario {
         for _ in 0..<2 { try await post("pushBundle", "/bundles", ["digest": .string(bundle.digest)]) }
         try await post("pushBundle", "/bundles", ["digest": .string(ContentDigest.of(Data()))])
         try await post("pushBundle", "/bundles", ["digest": .string(bundle.ociManifest.config.digest)])
+        try await sign(bundle)
         try await get("listBundles", "/bundles")
         try await get("getBundle", "/bundles/\(bundle.digest)")
         try await get("getBundle", "/bundles/0123456789ab")
         try await get("getBundleVersion", "/bundles/demo/1.0.0")
         try await get("getBundleVersion", "/bundles/demo/2.0.0")
+        try await post("yankBundle", "/bundles/demo/1.0.0/yank", ["reason": "bad"])
+        try await post("yankBundle", "/bundles/demo/1.0.0/yank", ["reason": ""])
+        try await post("yankBundle", "/bundles/demo/2.0.0/yank", ["reason": "bad"])
+        try await get("getBundleVersion", "/bundles/demo/1.0.0")
+        try await post("deploy", "/environments/dev/releases", ["bundle": "demo@1.0.0"])
+        for _ in 0..<2 { try await post("unyankBundle", "/bundles/demo/1.0.0/unyank") }
+        try await post("unyankBundle", "/bundles/demo/2.0.0/unyank")
+        for dry in [true, false] { try await post("collectGarbage", "/garbage-collections", ["dryRun": .bool(dry)]) }
+        try await post("collectGarbage", "/garbage-collections", ["dryRun": "yes"])
         for _ in 0..<2 { try await post("deploy", "/environments/dev/releases", ["bundle": "demo@1.0.0"]) }
         try await post("deploy", "/environments/dev/releases", ["bundle": "demo"])
         try await post("deploy", "/environments/prod/releases", ["bundle": "demo@1.0.0"])
         try await get("listReleases", "/environments/dev/releases")
         return bundle
+    }
+
+    private func sign(_ bundle: PackedBundle) async throws {
+        let statement = InTotoStatement(subject: .init(bundle.reference), predicateType: "https://example.com/x", predicate: [:])
+        let signed = try Attestation(statement, of: bundle.descriptor, signedWith: [SigningKey(.ed25519)])
+        let path = "/bundles/\(bundle.digest)/referrers"
+        try await post("pushReferrer", path, ["digest": .string(signed.digest)])
+        for blob in signed.blobs { try await call("putBlob", .PUT, "/api/v1/blobs/\(blob.descriptor.digest)", blob.bytes) }
+        for _ in 0..<2 { try await post("pushReferrer", path, ["digest": .string(signed.digest)]) }
+        try await post("pushReferrer", path, ["digest": .string(bundle.digest)])
+        try await post("pushReferrer", path, ["digest": 1])
+        try await post("pushBundle", "/bundles", ["digest": .string(bundle.digest), "attestations": [.string(signed.digest)]])
+        try await get("listReferrers", path)
+        try await get("listReferrers", "\(path)?artifactType=text/plain")
+        try await get("listReferrers", "\(path)?x=1")
+        try await get("listReferrers", "/bundles/\(ContentDigest.of(Data()))/referrers")
+        try await get("getEvidenceKey", "/evidence-key")
+        try await get("getEvidenceKey", "/evidence-key?x=1")
     }
 
     /// Runs the flow's first task as an agent would, cancels the rest.

@@ -34,10 +34,12 @@ struct Installation: Sendable {
 
     /// Runs `body` while `flowforged` serves and the command line is logged in to it. Ends both with
     /// SIGTERM, and requires that they end well. With `diskMiB` the control plane's disk has that size
-    /// and no more, which only root can arrange.
-    static func up<Result: Sendable>(diskMiB: Int? = nil, _ body: @Sendable @escaping (Installation) async throws -> Result)
-        async throws -> Result
-    {
+    /// and no more, which only root can arrange. `configuration` is told the folder and gives what is added to the control
+    /// plane's.
+    static func up<Result: Sendable>(
+        diskMiB: Int? = nil, configuration: (URL) async throws -> String = { _ in "" },
+        _ body: @Sendable @escaping (Installation) async throws -> Result
+    ) async throws -> Result {
         try await withTemporaryFolder { folder in
             let (agentPort, operatorPort) = try FreePorts.pair()
             let it = Installation(folder: folder, agentPort: agentPort, operatorPort: operatorPort)
@@ -54,6 +56,9 @@ struct Installation: Sendable {
                     "127.0.0.1:\(operatorPort)", "--token-file", folder.appending(path: "token").path,
                 ])
             try #require(made.status == 0, "\(made)")
+            let file = it.control.appending(path: "flowforged.yaml")
+            let added = try await configuration(folder)
+            try (String(contentsOf: file, encoding: .utf8) + added).write(to: file, atomically: true, encoding: .utf8)
             return try await daemon(
                 "flowforged", ["serve", "--config", it.control.appending(path: "flowforged.yaml").path], in: folder
             ) {
@@ -69,7 +74,7 @@ struct Installation: Sendable {
     /// control plane itself unless something stands between them. With `again` the machine has joined
     /// before and joins as a new agent.
     func withAgent<Result: Sendable>(
-        url: String? = nil, again: Bool = false, _ body: @Sendable @escaping () async throws -> Result
+        url: String? = nil, again: Bool = false, settings: String = "", _ body: @Sendable @escaping () async throws -> Result
     ) async throws -> Result {
         let grant = try await mustFlowforge(
             "agent", "token", "create", "--pool", "local", "--ttl", "10m", "--uses", "1", "--json")
@@ -84,6 +89,7 @@ struct Installation: Sendable {
         try #require(joined.status == 0, "\(joined)")
         let configuration = folder.appending(path: "agent.yaml")
         try """
+        \(settings)
         control_plane:
           url: \(url ?? "https://127.0.0.1:\(agentPort)")
         state_dir: \(agentState.path)

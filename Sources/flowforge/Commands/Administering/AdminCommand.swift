@@ -7,7 +7,7 @@ import Foundation
 struct AdminCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "admin", abstract: "Back up the control plane, check a backup, restore one; what is kept how long.",
-        subcommands: [AdminBackup.self, AdminBackups.self, AdminCheck.self, AdminRestore.self, AdminRetention.self])
+        subcommands: [AdminBackup.self, AdminBackups.self, AdminCheck.self, AdminRestore.self, AdminRetention.self, AdminGC.self])
 }
 
 struct AdminBackup: RemoteCommand {

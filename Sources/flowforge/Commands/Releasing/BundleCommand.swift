@@ -9,8 +9,8 @@ struct BundleCommand: AsyncParsableCommand {
         commandName: "bundle", abstract: "Bundles: flows, their SQL and their checks, packed under a digest.",
         subcommands: [
             BundleValidate.self, BundleLockCommand.self, BundleBuild.self, BundlePush.self, BundlePull.self,
-            BundleDiffCommand.self, BundleShow.self,
-            BundleList.self,
+            BundleDiffCommand.self, BundleSign.self, BundleVerify.self, BundleShow.self, BundleList.self, BundleYank.self,
+            BundleUnyank.self,
         ])
 }
 
@@ -77,15 +77,22 @@ struct BundlePush: RemoteCommand {
             Pushing the same files again changes nothing. A version that is there with other content is refused: give \
             the bundle a new version.
 
+            With a key it is signed on the way: SLSA provenance that names the folder's git commit.
+
               flowforge bundle push Examples/nyc-flights
+              flowforge bundle push Examples/nyc-flights --key ci-signing --builder-id https://ci.example.com
             """)
     @Argument(help: "The folder with flowforge.yaml.") var folder = "."
+    @OptionGroup var options: SigningOptions
     @OptionGroup var global: GlobalOptions
 
     func run(_ remote: Remote) async throws {
         let packed = PackedFolder(folder: folder, console: remote.console)
+        let signing = try options.signing(remote.console)
+        let started = Date()
         let bundle = try packed.build()
-        let (view, _) = try await packed.push(bundle, to: remote.client)
+        let attestation = try signing?.attest(bundle, folder: folder, started: started)
+        let (view, _) = try await packed.push(bundle, signed: attestation, to: remote.client)
         try remote.show(view) { _, _ in "\(view.bundle.name)@\(view.bundle.version) \(view.bundle.digest)" }
     }
 }
@@ -112,6 +119,14 @@ struct BundleShow: RemoteCommand {
         fields.add("description", view.description.isEmpty ? nil : Printable.line(view.description))
         fields.add("size", Figures.bytes(view.bytes))
         fields.add("pushed", "\(Figures.relative(view.pushedAt, to: remote.now)) by \(view.pushedBy)")
+        fields.add(
+            "yanked", view.yanked.map { "\(Figures.relative($0.at, to: remote.now)) by \($0.by): \(Printable.line($0.reason))" })
+        for signature in view.signatures ?? [] {
+            let signers = signature.signers.map { "\($0.name) (\($0.keyId.prefix(16))…)" }.joined(separator: ", ")
+            fields.add(
+                "signed", "\(signers.isEmpty ? "by nobody trusted" : "by \(signers)"): \(Printable.line(signature.predicateType))"
+            )
+        }
         return
             ([fields.render(style)]
             + (view.flows ?? []).map { flow in
@@ -166,7 +181,8 @@ struct BundleList: RemoteCommand {
                 ],
                 rows: items.map {
                     [
-                        "\($0.bundle.name)@\($0.bundle.version)", $0.bundle.digest, Figures.bytes($0.bytes),
+                        "\($0.bundle.name)@\($0.bundle.version)" + ($0.yanked == nil ? "" : " (yanked)"), $0.bundle.digest,
+                        Figures.bytes($0.bytes),
                         Figures.relative($0.pushedAt, to: remote.now), $0.pushedBy,
                     ]
                 })

@@ -15,6 +15,7 @@ struct DeployCommand: RemoteCommand {
             """)
     @Argument(help: "A folder with flowforge.yaml, NAME@VERSION, or a digest.") var bundle: String
     @Option(help: ArgumentHelp("The environment.", valueName: "name")) var env: String
+    @OptionGroup var options: SigningOptions
     @OptionGroup var global: GlobalOptions
 
     func run(_ remote: Remote) async throws {
@@ -36,7 +37,10 @@ struct DeployCommand: RemoteCommand {
             return bundle
         }
         let packed = PackedFolder(folder: bundle, console: remote.console)
+        let signing = try options.signing(remote.console)
+        let started = Date()
         let built = try packed.build()
-        return try await packed.push(built, to: remote.client).bundle.bundle.digest
+        let attestation = try signing?.attest(built, folder: bundle, started: started)
+        return try await packed.push(built, signed: attestation, to: remote.client).bundle.bundle.digest
     }
 }

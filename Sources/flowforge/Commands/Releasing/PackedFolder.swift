@@ -53,15 +53,17 @@ struct PackedFolder {
         return Ended(status: .failed)
     }
 
-    /// Sends what the control plane does not have, then registers the bundle.
+    /// Sends what the control plane does not have, then registers the bundle, together with its signature.
     func push(
-        _ bundle: PackedBundle, to client: OperatorClient
+        _ bundle: PackedBundle, signed attestation: Attestation? = nil, to client: OperatorClient
     ) async throws -> (bundle: OperatorAPI.BundleView, created: Bool) {
         var sent: Int64 = 0
-        for blob in bundle.blobs where try await client.putBlob(blob.descriptor.digest, from: .bytes(blob.bytes)) {
+        for blob in bundle.blobs + (attestation?.blobs ?? [])
+        where try await client.putBlob(blob.descriptor.digest, from: .bytes(blob.bytes)) {
             sent += Int64(blob.bytes.count)
         }
-        let result = try await client.pushBundle(digest: bundle.digest)
+        let result = try await client.pushBundle(
+            digest: bundle.digest, attestations: attestation.map { [$0.digest] } ?? [])
         console.note(
             "\(bundle.manifest.name)@\(bundle.manifest.version) "
                 + (result.created ? "pushed (\(Figures.bytes(sent)) sent)" : "was in the registry already") + ", \(bundle.digest)"
