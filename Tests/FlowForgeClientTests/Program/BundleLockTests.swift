@@ -84,7 +84,7 @@ import Testing
             case "/api/v1/environments/dev":
                 return .ok(
                     OperatorAPI.EnvironmentView(
-                        name: "dev", pool: "local", variables: [:], createdAt: Samples.now, releases: []))
+                        name: "dev", pool: "local", variables: [:], createdAt: Samples.now, releases: [], serial: 1, tier: "dev"))
             case "/api/v1/assets/silver.other": return .ok(asset)
             default: return .notFound
             }

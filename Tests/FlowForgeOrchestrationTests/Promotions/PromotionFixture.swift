@@ -139,12 +139,16 @@ final class PromotionFixture: Sendable {
         return try await promotions.show(id)
     }
 
+    private static func text(_ value: some Encodable) throws -> String {
+        String(decoding: try WireCoding.encode(value), as: UTF8.self)
+    }
+
     /// Everything of an environment that a change and its being undone must leave equal.
     func state(of environment: String) async throws -> [String] {
         try await plane.store.read { session in
             let releases = try session.releases.current(environment: environment)
             var lines = try releases.map { release in
-                "release \(release.bundle.name)@\(release.bundle.version) \(try JSONValue(encoding: release.config)) \(release.mode)"
+                "release \(release.bundle.name)@\(release.bundle.version) \(try Self.text(release.config)) \(release.mode)"
             }
             let assets = Set(["bronze.raw", "gold.sums", "gold.more", "silver.between"].compactMap { AssetName($0) })
             let listed = try session.assets.list(environment: environment, layer: nil, after: nil, limit: 100).map(\.name)
@@ -154,7 +158,7 @@ final class PromotionFixture: Sendable {
             .map { "pointer \($0.asset) \($0.snapshot) \($0.location) \($0.home)" }
             lines += listed.map { "asset \($0)" }
             lines += try session.triggers.list(environment: environment, bundle: "mart").filter(\.isLive)
-                .map { "trigger \($0.flow).\($0.name) \(try JSONValue(encoding: $0.specification)) \($0.pausedAt == nil)" }
+                .map { "trigger \($0.flow).\($0.name) \(try Self.text($0.specification)) \($0.pausedAt == nil)" }
             lines += try session.releases.lineage(environment: environment).map { "edge \($0.from.name) \($0.to.name)" }
             if let holder = try session.promotions.holder(environment: environment, bundle: "mart") {
                 lines.append("held \(holder)")

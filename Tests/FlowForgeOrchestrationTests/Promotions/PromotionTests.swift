@@ -56,7 +56,8 @@ import Testing
         let before = try await fixture.state(of: "prod")
         try await fixture.release("2.0.0", ["bronze.raw": "SELECT 2 AS id", "gold.more": "SELECT id FROM bronze.raw"])
         let second = try await fixture.settle(try await fixture.request("promote", from: "qa").id)
-        #expect(second.state == "succeeded" && (try await fixture.state(of: "prod")) != before, "\(second.message)")
+        let after = try await fixture.state(of: "prod")
+        #expect(second.state == "succeeded" && after != before, "\(second.message)")
         let reason = try await refused { try await fixture.request("rollback") }
         #expect(reason?.message == "reason: missing")
         let back = try await fixture.settle(try await fixture.request("rollback", reason: "wrong totals").id)
@@ -171,7 +172,8 @@ import Testing
         #expect(running.state == "applying" && running.done == ["hold", "drain", "switch"] && running.runs.count == 1)
         #expect(try await fixture.promotions.cancel(second.id, by: fixture.bob).state == "undoing")
         let undone = try await fixture.settle(second.id)
-        #expect(undone.state == "undone" && (try await fixture.state(of: "prod")) == before)
+        let after = try await fixture.state(of: "prod")
+        #expect(undone.state == "undone" && after == before)
         let run = try await fixture.plane.run(try #require(running.runs.first))
         #expect(run.state == .cancelled)
     }
