@@ -17,7 +17,8 @@ public struct Environments: Sendable {
         let values = request.variables.mapValues { ConfigValue($0) }
         let spec = EnvironmentSpec(
             name: request.name, pool: request.pool, config: values.isEmpty ? [] : [.init(name: "environment", values: values)])
-        try Self.check(spec)
+        // The request says `variables` where a declaration has layers.
+        try Self.check(spec) { $0.replacing("config.environment.", with: "variables.") }
         return try await store.write { session in
             if let existing = try session.environments.find(request.name) {
                 guard existing.pool == request.pool, existing.variables == request.variables else {
@@ -148,11 +149,11 @@ extension Environments {
         FieldDiff.changes(from: try JSONValue(encoding: old), to: try JSONValue(encoding: new))
     }
 
-    private static func check(_ spec: EnvironmentSpec) throws(APIError) {
+    private static func check(_ spec: EnvironmentSpec, saying words: (String) -> String = { $0 }) throws(APIError) {
         let faults = spec.faults()
         guard let first = faults.first else { return }
         throw APIError(
-            .invalidRequest, faults.map(\.description).joined(separator: "; "), hint: first.hint,
+            .invalidRequest, faults.map { words($0.description) }.joined(separator: "; "), hint: first.hint,
             metadata: ["fields": faults.map(\.field).joined(separator: ", ")])
     }
 

@@ -128,6 +128,11 @@ public struct EffectiveConfig: Hashable, Sendable {
         public var value: JSONValue
         /// The layer that it comes from.
         public var layer: String
+
+        public init(value: JSONValue, layer: String) {
+            self.value = value
+            self.layer = layer
+        }
     }
 
     public var entries: [String: Entry] = [:]

@@ -108,7 +108,13 @@ struct PromotionDrive {
             by: .requester(row))
         row.release = release.id
         var moved = 0
-        if plan.mode == .virtual { moved = try movePointers(of: row, plan, manifest, environment) }
+        if plan.mode == .virtual {
+            moved = try movePointers(of: row, plan, manifest, environment)
+        } else {
+            for asset in try outputs(of: plan).subtracting(manifest.outputs) {
+                try session.assets.withdraw(asset, environment: environment.name)
+            }
+        }
         if row.kind == .demote, let from = plan.from {
             try session.plans.demote(from.digest, environment: row.environment, reason: row.reason, by: row.requestedBy)
         }
@@ -128,7 +134,14 @@ struct PromotionDrive {
             } else {
                 [ReleasePointer]()
             }
-        return try PointerMoves(session: session, pools: pools).move(to: wanted, in: environment, of: manifest.outputs)
+        return try PointerMoves(session: session, pools: pools).move(to: wanted, in: environment, of: outputs(of: plan))
+    }
+
+    /// Of the bundle that comes and of the one that goes.
+    private func outputs(of plan: Plan) throws -> Set<AssetName> {
+        try [plan.bundle, plan.from].compactMap(\.self).reduce(into: []) {
+            $0.formUnion(try session.bundles.requiredManifest($1).outputs)
+        }
     }
 
     private func compute(_ row: PromotionRow, _ plan: Plan) throws -> Outcome {
@@ -197,11 +210,10 @@ struct PromotionDrive {
     private func undoSwitch(_ row: PromotionRow, _ plan: Plan) throws {
         guard let id = row.release, let release = try session.releases.find(id) else { return }
         let environment = try session.environments.required(row.environment)
-        let manifest = try session.bundles.requiredManifest(plan.bundle)
         let former = try plan.release.flatMap { try session.releases.find($0) }
         let pointers = try former.map { try session.releases.pointers(of: $0.id) } ?? []
         try ReleaseSwitch(session: session, observers: observers).takeBack(release, former: former)
-        _ = try PointerMoves(session: session, pools: pools).move(to: pointers, in: environment, of: manifest.outputs)
+        _ = try PointerMoves(session: session, pools: pools).move(to: pointers, in: environment, of: outputs(of: plan))
         if row.kind == .demote, let from = plan.from { try session.plans.readmit(from.digest, environment: row.environment) }
     }
 

@@ -32,7 +32,7 @@ struct PlanMake: RemoteCommand {
         discussion: """
             Planning the same again gives the same plan, with the approvals that it has, until it expires.
 
-              flowforge plan --env prod --bundle shop@1.2.0
+              flowforge plan make --env prod --bundle shop@1.2.0
             """)
     @Option(help: ArgumentHelp("The environment.", valueName: "name")) var env: String
     @Option(help: ArgumentHelp("A folder with flowforge.yaml, NAME@VERSION, a digest, or a name alone.", valueName: "bundle"))
