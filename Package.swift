@@ -177,7 +177,7 @@ let package = Package(
             "FlowForgeAgentCoreTests",
             needs: ["FlowForgeAgentCore", "FlowForgeTestSupport", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess, system, x509],
-            scripts: ["Lineage/sqlglot_lineage.py", "Lineage/validate_events.py"]),
+            scripts: ["Lineage/sqlglot_lineage.py", "Lineage/validate_events.py", "Credentials/moto_secrets.py"]),
         tests(
             "FlowForgeClientTests",
             needs: ["FlowForgeClient", "flowforge", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],

@@ -86,6 +86,7 @@ struct Claiming {
             base: try task.output.flatMap {
                 try session.publications.current(environment: run.environment, asset: $0)
             },
-            runTime: run.createdAt, scheduledFor: run.origin.scheduledFor)
+            runTime: run.createdAt, scheduledFor: run.origin.scheduledFor,
+            credentials: task.credentials.isEmpty ? nil : run.credentials.filter { task.credentials.contains($0.key) })
     }
 }

@@ -54,6 +54,7 @@ struct RunCreation {
             pool: target.release.config?.pool ?? environment.pool,
             release: target.release.id, bundle: target.release.bundle, flow: target.flow.name,
             parameters: try parameters(target), variables: try variables(target, environment),
+            credentials: try Self.credentials(of: target.flow, among: target.release.config?.credentials ?? environment.credentials, environment.name),
             idempotencyKey: request.idempotencyKey, origin: origin,
             priority: try priority(target.flow), maxRuns: target.flow.concurrency,
             timeoutSeconds: target.flow.timeoutSeconds, createdBy: actor.description,
@@ -148,6 +149,20 @@ struct RunCreation {
                 "environment '\(environment.name)' does not bind bundle '\(target.manifest.name)': \(error)",
                 hint: "give the environment these variables, e.g. 'flowforge env create … --var name=value'",
                 metadata: ["variables": error.faults.map(\.name).joined(separator: ", ")])
+        }
+    }
+
+    /// References to the secrets that the flow's tasks name.
+    static func credentials(
+        of flow: FlowSpec, among references: [String: String], _ environment: String
+    ) throws -> [String: String] {
+        do throws(CredentialBindingError) {
+            return try CredentialBinder.bind(Set(flow.tasks.flatMap { $0.credentials ?? [] }), among: references)
+        } catch {
+            throw APIError(
+                .invalidRequest, "environment '\(environment)' lacks credentials of flow '\(flow.name)': \(error)",
+                hint: "declare them in the environment, as references to where the secrets lie",
+                metadata: ["credentials": error.missing.joined(separator: ", ")])
         }
     }
 

@@ -42,7 +42,7 @@ struct RunRepetition {
         var run = RunRow(
             id: .make(at: session.now), environment: earlier.environment, pool: earlier.pool, release: earlier.release,
             bundle: earlier.bundle, flow: earlier.flow, parameters: earlier.parameters, variables: earlier.variables,
-            idempotencyKey: nil,
+            credentials: try credentials(of: flow), idempotencyKey: nil,
             origin: RunOrigin(
                 .rerun, scheduledFor: earlier.origin.scheduledFor, rerunOf: earlier.id, backfill: earlier.origin.backfill),
             priority: priority, maxRuns: flow.concurrency, timeoutSeconds: flow.timeoutSeconds,
@@ -63,6 +63,12 @@ struct RunRepetition {
         }
         try run.store(with: kept, by: actor, in: session, wakeUps: wakeUps)
         return try RunView.full(run.id, in: session)
+    }
+
+    /// As the bundle's current release has them: where a secret lay may be what was wrong.
+    private func credentials(of flow: FlowSpec) throws -> [String: String] {
+        let current = try session.releases.current(environment: earlier.environment, bundle: earlier.bundle.name)?.config
+        return try RunCreation.credentials(of: flow, among: current?.credentials ?? earlier.credentials, earlier.environment)
     }
 
     private func chosen(of graph: TaskGraph, done: [String: ID<Attempt>]) throws -> Set<String> {

@@ -51,6 +51,7 @@ extension NewTask {
                     name: name, layer: task.layer, engine: task.engine, inputs: task.inputs, output: task.output,
                     retry: task.retry.policy, timeoutSeconds: task.timeoutSeconds,
                     limits: (task.limits ?? [:]).reduce(into: limits) { $0[.resource($1.key), default: 0] += $1.value },
+                    credentials: task.credentials ?? [],
                     dependsOn: graph.upstream[name] ?? [])
             }
         }

@@ -196,12 +196,15 @@ extension AgentAPI {
         /// The moment that the run is meant for, which SQL sees as `scheduled_for`; absent where there is
         /// none, and from control planes that are older than the field.
         public var scheduledFor: Date?
+        /// Where the secrets lie that the task needs, by the names that it has for them; never a secret
+        /// itself. Absent where it needs none, and from control planes that are older than the field.
+        public var credentials: [String: String]?
 
         public init(
             attempt: ID<Attempt>, number: Int, lease: ID<Lease>, fencing: Int64, leaseSeconds: Double, run: ID<Run>,
             environment: String, bundle: BundleReference, flow: String, task: String,
             parameters: [String: JSONValue], variables: [String: JSONValue], inputs: [AssetName: SnapshotReference],
-            base: SnapshotReference?, runTime: Date, scheduledFor: Date? = nil
+            base: SnapshotReference?, runTime: Date, scheduledFor: Date? = nil, credentials: [String: String]? = nil
         ) {
             self.attempt = attempt
             self.number = number
@@ -219,6 +222,7 @@ extension AgentAPI {
             self.base = base
             self.runTime = runTime
             self.scheduledFor = scheduledFor
+            self.credentials = credentials
         }
     }
 }

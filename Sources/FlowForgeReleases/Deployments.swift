@@ -16,7 +16,7 @@ public struct Deployments: Sendable {
 
     /// Deploys `name@version` or a digest (at least 12 digits of it). What is current already is
     /// returned as it is (`created` false). Refused are: a variable that the environment does not bind
-    /// or binds to a value of another type, an asset that another bundle of the environment writes, and what
+    /// or binds to a value of another type, a credential that it does not declare, an asset that another bundle of the environment writes, and what
     /// an observer refuses.
     ///
     /// The checks, the release and its audit entry are one transaction. Runs that have started keep

@@ -15,6 +15,7 @@ struct ReleaseSwitch {
     ) throws -> ReleaseRow {
         let manifest = try session.bundles.requiredManifest(bundle)
         try Self.checkVariables(of: manifest, boundBy: config, environment.name)
+        try Self.checkCredentials(of: manifest, declaredBy: config, environment.name)
         try Self.checkWriters(of: manifest, in: environment, session)
         let former = try session.releases.current(environment: environment.name, bundle: bundle.name)
         if let former { try keepPointers(of: former) }
@@ -65,6 +66,25 @@ struct ReleaseSwitch {
                 .invalidRequest,
                 "environment '\(environment)' does not suit \(manifest.name)@\(manifest.version): variables: \(error)",
                 hint: "release to an environment that binds the bundle's variables, or give them defaults in flowforge.yaml")
+        }
+    }
+
+    private static func checkCredentials(
+        of manifest: Manifest, declaredBy config: ReleaseConfig, _ environment: String
+    ) throws(APIError) {
+        let tasks = manifest.flows.flatMap(\.tasks)
+        do {
+            _ = try CredentialBinder.bind(Set(tasks.flatMap { $0.credentials ?? [] }), among: config.credentials)
+        } catch {
+            let users = error.missing.map { name in
+                "\(name) for \(tasks.filter { $0.credentials?.contains(name) == true }.map(\.name).joined(separator: ", "))"
+            }
+            throw APIError(
+                .invalidRequest,
+                "environment '\(environment)' does not suit \(manifest.name)@\(manifest.version): credentials: \(error)",
+                hint: "declare in the environment where these secrets lie"
+                    + (users.isEmpty ? "" : " (needed: \(users.joined(separator: "; ")))"),
+                metadata: ["credentials": error.missing.joined(separator: ", ")])
         }
     }
 
@@ -127,6 +147,8 @@ extension ReleaseConfig {
         let wanted = Set(manifest.variables.map(\.name))
         var config = self
         config.variables = variables.filter { wanted.contains($0.key) }
+        let needed = Set(manifest.flows.flatMap(\.tasks).flatMap { $0.credentials ?? [] })
+        config.credentials = credentials.filter { needed.contains($0.key) }
         return config
     }
 }

@@ -52,6 +52,26 @@ struct ManifestRulesTests {
         #expect(found.allSatisfy { $0.hasSuffix(")") }, "no hint in \(found)")
     }
 
+    @Test(arguments: [
+        ("[warehouse, api_key]", nil), ("[]", nil), ("[Warehouse]", "'Warehouse' is no name for a credential"),
+        ("[a-b]", "'a-b' is no name"), ("[../a]", "is no name"), ("[a, b, a]", "credential 'a' is named twice"), ("a", "list"),
+        ("{a: env://A}", "list"), ("[env://A]", "is no name"),
+        ("[\((0...100).map { "c\($0)" }.joined(separator: ", "))]", "more than 100 credentials"),
+    ]) func `a program names the credentials that it needs`(list: String, expected: String?) throws {
+        let text = Sample.manifest("sql: sql/orders.sql", "command: [bin/run]\n        credentials: \(list)")
+        let files = [Sample.file("flowforge.yaml", text), Sample.file("bin/run", "#!/bin/sh\n", isExecutable: true)]
+        let found = Sample.problems(files)
+        #expect(expected.map { word in found.contains { $0.contains(word) } } ?? found.isEmpty, "\(found)")
+        guard expected == nil else { return }
+        let names = try BundleBuilder.build(files).manifest.flow("daily")?.task("orders")?.credentials
+        #expect(names == (list == "[]" ? nil : ["api_key", "warehouse"]))
+    }
+
+    @Test(arguments: ["[warehouse]", "[]"]) func `SQL has no credentials`(list: String) {
+        let found = Sample.problems(Sample.manifest("sql: sql/orders.sql", "sql: sql/orders.sql\n        credentials: \(list)"))
+        #expect(found.contains { $0.contains("has 'credentials' but no 'command'") }, "\(found)")
+    }
+
     @Test func `a table of another bundle is an input when it is declared`() {
         let text = Sample.manifest("flows:", "external: [silver.customers]\nflows:")
             .replacing("inputs: [bronze.orders]", with: "inputs: [bronze.orders, silver.customers]")

@@ -28,7 +28,8 @@ final class ControlPlane: Sendable {
 
     init(
         _ tasks: [TaskSpec] = medallion, parameters: [ParameterSpec] = [], variables: [ParameterSpec] = [],
-        bound: [String: JSONValue] = [:], observers: [any CompletionObserver] = [CompletionRecorder()],
+        bound: [String: JSONValue] = [:], credentials: [String: String] = [:],
+        observers: [any CompletionObserver] = [CompletionRecorder()],
         wakeUps: WakeUps = WakeUps(), fault: (@Sendable (Store.FaultPoint) throws -> Void)? = nil
     ) async throws {
         self.wakeUps = wakeUps
@@ -54,7 +55,8 @@ final class ControlPlane: Sendable {
             _ = try session.environments.insert(
                 EnvironmentSpec(
                     name: Self.environment, pool: Self.pool,
-                    config: [.init(name: "environment", values: bound.mapValues { ConfigValue($0) })]), by: "principal:test")
+                    config: [.init(name: "environment", values: bound.mapValues { ConfigValue($0) })], credentials: credentials),
+                by: "principal:test")
         }
         try await deploy(
             Manifest(

@@ -1,6 +1,7 @@
 import FlowForgeBundle
 import FlowForgeProtocol
 import FlowForgeReleases
+import FlowForgeStore
 import Foundation
 import Testing
 
@@ -69,6 +70,26 @@ struct DeploymentTests {
         let wrong = await refusal { try await fixture.deploy("demo@1.0.0", to: "wrong") }
         #expect(wrong?.message.contains("year") == true && wrong?.message.contains("raw_dir") == false)
         #expect(wrong?.message.contains("soon") == false)
+        #expect(try await fixture.deploy("demo@1.0.0", to: "right").created)
+    }
+
+    @Test func `a credential that the environment lacks, or that is no reference, is refused by name`() async throws {
+        let fixture = try ReleasesFixture()
+        try await fixture.push(try fixture.pack(credentials: "[crm, warehouse]"))
+        for (name, credentials) in [
+            ("none", [:]), ("wrong", ["crm": "env://CRM", "warehouse": "hunter2hunter2"]),
+            ("right", ["crm": "env://CRM", "warehouse": "aws-sm://w", "other": "hunter2hunter2"]),
+        ] {
+            _ = try await fixture.store.write { session in
+                try session.environments.insert(name, pool: "local", variables: [:], credentials: credentials, by: "x")
+            }
+        }
+        let missing = await refusal { try await fixture.deploy("demo@1.0.0", to: "none") }
+        #expect(missing?.code == .invalidRequest && missing?.metadata["credentials"] == "crm, warehouse")
+        #expect(missing?.message.contains("crm, warehouse") == true && missing?.hint?.contains("crm for make") == true)
+        let wrong = await refusal { try await fixture.deploy("demo@1.0.0", to: "wrong") }
+        #expect(wrong?.message.contains("warehouse") == true && wrong?.message.contains("crm") == false)
+        #expect("\(wrong as Any)".contains("hunter2") == false, "somebody wrote the secret itself")
         #expect(try await fixture.deploy("demo@1.0.0", to: "right").created)
     }
 

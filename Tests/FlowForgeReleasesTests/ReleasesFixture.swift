@@ -52,7 +52,7 @@ final class ReleasesFixture: Sendable {
     /// A bundle of one flow with one task that writes `output`.
     func pack(
         _ name: String = "demo", version: String = "1.0.0", output: String = "bronze.t", query: String = "SELECT 1 AS n",
-        variables: String = "{}"
+        variables: String = "{}", credentials: String? = nil
     ) throws -> PackedBundle {
         let source = folder.appending(path: "source-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: source, withIntermediateDirectories: true)
@@ -67,11 +67,13 @@ final class ReleasesFixture: Sendable {
                 tasks:
                   make:
                     layer: \(output.prefix { $0 != "." })
-                    sql: make.sql
+                    \(credentials.map { "command: [make]\n        credentials: \($0)" } ?? "sql: make.sql")
                     output: \(output)
             """
         try Data(manifest.utf8).write(to: source.appending(path: "flowforge.yaml"))
-        try Data(query.utf8).write(to: source.appending(path: "make.sql"))
+        let program = source.appending(path: credentials == nil ? "make.sql" : "make")
+        try Data(query.utf8).write(to: program)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.path)
         return try BundleBuilder.build(BundleFolder(source))
     }
 

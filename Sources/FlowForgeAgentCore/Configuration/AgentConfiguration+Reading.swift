@@ -1,4 +1,5 @@
 public import FlowForgeBundle
+import FlowForgeDomain
 import FlowForgeProtocol
 public import Foundation
 
@@ -34,8 +35,7 @@ extension AgentConfiguration {
 private struct ConfigurationReader {
     static let keys = [
         "control_plane", "state_dir", "workspace_dir", "lake", "name", "pool", "slots", "labels", "engines", "limits",
-        "spool", "bundle_cache", "proxy", "ca_file", "shutdown", "log", "file_triggers",
-        "signatures",
+        "spool", "bundle_cache", "proxy", "ca_file", "shutdown", "log", "file_triggers", "signatures", "credentials",
     ]
 
     let yaml: StrictYAML
@@ -62,7 +62,9 @@ private struct ConfigurationReader {
         let cache = root.mapping("bundle_cache", keys: ["max_bytes"])
         let shutdown = root.mapping("shutdown", keys: ["grace"])
         let configuration = AgentConfiguration(
-            url: url ?? folder, state: state ?? folder, lake: lake ?? folder, watchedFolders: watchedFolders(root), name: name,
+            url: url ?? folder, state: state ?? folder, lake: lake ?? folder, watchedFolders: watchedFolders(root),
+            credentials: credentials(root),
+            name: name,
             pool: pool, slots: Int(slots),
             labels: labels(root), duckdb: duckdb.flatMap { path($0, "executable", required: true) },
             extensions: duckdb.flatMap { path($0, "extensions") }, commandsEnabled: command?.boolean("enabled") ?? true,
@@ -97,13 +99,75 @@ private struct ConfigurationReader {
 
     private func watchedFolders(_ root: YAMLMapping) -> [URL] {
         guard let section = root.mapping("file_triggers", keys: ["folders"]) else { return [] }
-        return (section.texts("folders", required: true) ?? []).compactMap { text, position in
+        return folders(section, "folders", required: true)
+    }
+
+    private func folders(_ section: YAMLMapping, _ key: String, required: Bool = false) -> [URL] {
+        (section.texts(key, required: required) ?? []).compactMap { text, position in
             guard !text.isEmpty, !text.split(separator: "/").contains("..") else {
-                yaml.report("'\(text.prefix(80))' of 'folders' is no folder", hint: "a path without '..'", at: position)
+                yaml.report("'\(text.prefix(80))' of '\(key)' is no folder", hint: "a path without '..'", at: position)
                 return nil
             }
             return place(text)
         }
+    }
+
+    private func credentials(_ root: YAMLMapping) -> CredentialSettings {
+        var settings = CredentialSettings()
+        guard let section = root.mapping("credentials", keys: ["allow_env", "allow_files", "aws", "azure", "gcp"]) else {
+            return settings
+        }
+        for (text, position) in section.texts("allow_env") ?? [] {
+            guard (try? CredentialReference("env://\(text)")) != nil else {
+                yaml.report(
+                    "'\(text.prefix(80))' of 'allow_env' is no name of a variable", hint: "letters, digits and _", at: position)
+                continue
+            }
+            settings.allowedVariables.insert(text)
+        }
+        settings.allowedFolders = folders(section, "allow_files")
+        if let aws = section.mapping("aws", keys: ["region", "endpoint"]) {
+            settings.awsRegion = hostName(aws, "region")
+            settings.awsEndpoint = endpoint(aws)
+        }
+        if let azure = section.mapping("azure", keys: ["client_id", "suffix", "endpoint"]) {
+            settings.azureClient = hostName(azure, "client_id")
+            settings.azureSuffix = hostName(azure, "suffix") ?? settings.azureSuffix
+            settings.azureEndpoint = endpoint(azure)
+        }
+        if let gcp = section.mapping("gcp", keys: ["endpoint"]) { settings.gcpEndpoint = endpoint(gcp) }
+        return settings
+    }
+
+    /// Text of letters, digits, hyphens and dots, which becomes part of an address.
+    private func hostName(_ section: YAMLMapping, _ key: String) -> String? {
+        guard let text = section.text(key), !text.isEmpty else { return nil }
+        guard text.utf8.count <= 128,
+            text.unicodeScalars.allSatisfy({
+                $0.isASCII && ($0 == "-" || $0 == "." || Character($0).isLetter || Character($0).isNumber)
+            })
+        else {
+            yaml.report("'\(key)' is '\(text.prefix(80))'", hint: "letters, digits, - and . only", at: section.position(of: key))
+            return nil
+        }
+        return text
+    }
+
+    private func endpoint(_ section: YAMLMapping) -> String? {
+        guard let text = section.text("endpoint"), !text.isEmpty else { return nil }
+        let parts = URLComponents(string: text)
+        // Secrets travel there: without TLS only on this machine.
+        let isNear = ["127.0.0.1", "localhost", "[::1]", "::1"].contains(parts?.host ?? "")
+        guard let parts, parts.scheme == "https" || (parts.scheme == "http" && isNear), parts.host?.isEmpty == false,
+            parts.path.isEmpty,
+            parts.query == nil, parts.user == nil, parts.fragment == nil
+        else {
+            yaml.report(
+                "'endpoint' is not https://host[:port]", hint: "http is for this machine only",
+                at: section.position(of: "endpoint"))
+            return nil
+        }
+        return text
     }
 
     private func labels(_ root: YAMLMapping) -> [String: String] {

@@ -9,6 +9,7 @@ public struct AgentConfiguration: Sendable {
     public var lake: URL
     /// Where file triggers may look, beside the lake.
     public var watchedFolders: [URL]
+    public var credentials: CredentialSettings
     public var name: String
     /// The pool that the identity must be of; `nil` takes whatever was joined.
     public var pool: String?

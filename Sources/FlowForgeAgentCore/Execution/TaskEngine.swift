@@ -29,10 +29,12 @@ public struct TaskWork: Sendable {
     /// An empty folder of this attempt; removed by the caller.
     public var workspace: URL
     public var lake: LakeFolder
+    /// A folder in memory with one file for each credential that the task names; `nil` where it names none.
+    public var credentials: URL?
 
     public init(
         assignment: AgentAPI.Assignment, task: TaskSpec, manifest: Manifest, bundleFolder: URL, workspace: URL,
-        lake: LakeFolder
+        lake: LakeFolder, credentials: URL? = nil
     ) {
         self.assignment = assignment
         self.task = task
@@ -40,6 +42,7 @@ public struct TaskWork: Sendable {
         self.bundleFolder = bundleFolder
         self.workspace = workspace
         self.lake = lake
+        self.credentials = credentials
     }
 }
 

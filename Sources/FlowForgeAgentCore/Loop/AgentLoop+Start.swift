@@ -10,6 +10,11 @@ extension AgentLoop {
         let logger = context.logger
         if let finding = context.journal.finding { logger.error("journal set aside", metadata: ["reason": "\(finding)"]) }
         try removeWorkspaces()
+        if let root = context.credentials.root {
+            do { try CredentialFolder.clear(root) } catch {
+                logger.error("credentials stay behind in memory", metadata: ["folder": "\(root.path)", "reason": "\(error)"])
+            }
+        }
         for held in context.journal.leftovers {
             let error = TaskError(
                 code: "agent_restarted", message: "the agent died while the task ran", hint: "see the agent's own log",

@@ -10,6 +10,7 @@ struct AttemptContext: Sendable {
     var spool: EventSpool
     var journal: AttemptJournal
     var lake: LakeFolder
+    var credentials = CredentialDesk(resolver: CredentialResolver(CredentialSettings(), environment: [:]))
     /// Each attempt gets a folder of its own here.
     var workspaces: URL
     var logger: Logger

@@ -111,7 +111,7 @@ struct AttemptRun: Sendable {
     /// The task, ended when its time is over.
     private func timed(_ work: TaskWork, _ reporter: SpoolReporter) async -> AgentAPI.Finished {
         await withTaskGroup(of: AgentAPI.Finished?.self) { group in
-            group.addTask { await context.execute(work, reporter) }
+            group.addTask { await context.credentials.serving(work, reporter, logger: logger, context.execute) }
             group.addTask {
                 do { try await context.clock.sleep(for: .seconds(work.task.timeoutSeconds)) } catch { return nil }
                 timedOut()

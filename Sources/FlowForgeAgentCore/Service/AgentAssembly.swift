@@ -108,6 +108,9 @@ public struct AgentAssembly: ~Copyable {
         let context = AttemptContext(
             execute: { await runner.run($0, reporting: $1) }, cache: cache, spool: spool,
             journal: try AttemptJournal(folder: state.appending(path: "attempts")), lake: lake,
+            credentials: CredentialDesk(
+                resolver: CredentialResolver(configuration.credentials, environment: environment, proxies: configuration.proxies),
+                root: CredentialFolder.root(state: state, environment: environment)),
             workspaces: configuration.workspaces, logger: logger)
         let renewal = CertificateRenewal(folder: IdentityFolder(state: state), link: link, logger: logger)
         let watcher = FileWatcher(

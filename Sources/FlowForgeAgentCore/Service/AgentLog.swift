@@ -23,11 +23,13 @@ private struct LineHandler: LogHandler {
 
     func log(event: LogEvent) {
         let fields = metadata.merging(event.metadata ?? [:]) { $1 }
-        let line =
+        var line =
             switch format {
             case .text: text(event, fields)
             case .json: json(event, fields)
             }
+        // What an engine says in full may hold what its task was given.
+        if let redactor = Redactor.current { line = redactor.redact(line) }
         // One write, so that lines of several threads do not mix.
         let bytes = Array((line + "\n").utf8)
         _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }

@@ -13,7 +13,7 @@ extension ManifestReader {
     private static let taskKeys =
         [
             "description", "layer", "engine", "sql", "source", "command", "inputs", "output", "load", "keys",
-            "partition_by", "columns", "checks", "after", "uses", "when_cut_off",
+            "partition_by", "columns", "checks", "after", "uses", "when_cut_off", "credentials",
         ] + TaskLimits.keys
 
     func limits(_ mapping: YAMLMapping, _ base: TaskLimits) -> TaskLimits {
@@ -59,7 +59,31 @@ extension ManifestReader {
             columns: columnSpecs(body), checks: checks(body, of: flow, task: entry.key), retry: limits.retry,
             timeoutSeconds: limits.timeoutSeconds, resources: limits.resources,
             description: body.text("description") ?? "", limits: uses(body),
-            whenCutOff: body.choice("when_cut_off", WhenCutOff.self), after: after(body, of: flow, task: entry.key))
+            whenCutOff: body.choice("when_cut_off", WhenCutOff.self), after: after(body, of: flow, task: entry.key),
+            credentials: credentials(body))
+    }
+
+    /// What an engine of ours reads could end up in a table; a program is answerable for what it reads.
+    private func credentials(_ body: YAMLMapping) -> [String]? {
+        guard body["credentials"] != nil else { return nil }
+        let items = body.texts("credentials") ?? []
+        if body["command"] == nil {
+            yaml.report(
+                "\(body.what) has 'credentials' but no 'command'",
+                hint: "only programs can read credentials; remove 'credentials'", at: body.position(of: "credentials"))
+        }
+        var names: [String] = []
+        for item in items where check(item.text, "credential", at: item.position) {
+            if names.contains(item.text) {
+                yaml.report("credential '\(item.text)' is named twice", hint: "remove one", at: item.position)
+            } else {
+                names.append(item.text)
+            }
+        }
+        if items.count > CredentialBinder.most {
+            yaml.report("\(body.what) names more than \(CredentialBinder.most) credentials", at: body.position(of: "credentials"))
+        }
+        return names.isEmpty ? nil : names.sorted()
     }
 
     /// What it takes of resources that the control plane limits.

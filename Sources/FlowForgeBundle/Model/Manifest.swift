@@ -95,13 +95,16 @@ public struct TaskSpec: Hashable, Sendable, Codable {
     public var whenCutOff: WhenCutOff?
     /// Tasks of the flow that come before it although it reads nothing of theirs.
     public var after: [String]?
+    /// Names of the environment's credentials that its program may read; `command` only.
+    public var credentials: [String]?
 
     public init(
         name: String, layer: Layer, engine: String = "duckdb", sql: String? = nil, source: SourceSpec? = nil,
         command: [String]? = nil, inputs: [AssetName] = [], output: AssetName?, load: LoadSpec = LoadSpec(),
         columns: [ColumnSpec] = [], checks: [CheckSpec] = [], retry: RetrySpec = RetrySpec(),
         timeoutSeconds: Double = 3600, resources: ResourceSpec = ResourceSpec(), description: String = "",
-        limits: [String: Int]? = nil, whenCutOff: WhenCutOff? = nil, after: [String]? = nil
+        limits: [String: Int]? = nil, whenCutOff: WhenCutOff? = nil, after: [String]? = nil,
+        credentials: [String]? = nil
     ) {
         self.name = name
         self.description = description
@@ -121,6 +124,7 @@ public struct TaskSpec: Hashable, Sendable, Codable {
         self.limits = limits
         self.whenCutOff = whenCutOff
         self.after = after
+        self.credentials = credentials
     }
 }
 

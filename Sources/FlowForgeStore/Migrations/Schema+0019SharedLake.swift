@@ -24,10 +24,10 @@ extension Schema {
             ) STRICT, WITHOUT ROWID;
 
             -- References to secrets, by name; never values.
-            ALTER TABLE environment ADD COLUMN credentials TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(credentials));
             ALTER TABLE run ADD COLUMN credentials TEXT CHECK (credentials IS NULL OR json_valid(credentials));
+            -- Names of those that the task's program needs: a JSON list.
+            ALTER TABLE task ADD COLUMN credentials TEXT;
             -- Names of the agents' storage roots, by layer.
-            ALTER TABLE environment ADD COLUMN storage TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(storage));
             ALTER TABLE run ADD COLUMN storage TEXT CHECK (storage IS NULL OR json_valid(storage));
             """)
 }

@@ -17,8 +17,8 @@ public struct RunQueries {
             """
             INSERT INTO run (id, environment, pool, release, bundle, bundle_version, bundle_digest, flow, state,
                 parameters, variables, idempotency_key, created_by, created_at, priority, cause, trigger_name,
-                scheduled_for, rerun_of, backfill, max_runs, timeout, admitted_at, open_tasks)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                scheduled_for, rerun_of, backfill, max_runs, timeout, admitted_at, open_tasks, credentials)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 run.id.description, run.environment, run.pool, run.release.description, run.bundle.name,
@@ -28,6 +28,7 @@ public struct RunQueries {
                 run.origin.scheduledFor?.milliseconds, run.origin.rerunOf?.description,
                 run.origin.backfill?.description, run.maxRuns,
                 run.timeoutSeconds.map { Int64(($0 * 1000).rounded()) }, run.admittedAt?.milliseconds, run.openTasks,
+                run.credentials.isEmpty ? nil : try jsonText(run.credentials),
             ])
     }
 

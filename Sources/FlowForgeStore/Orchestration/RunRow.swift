@@ -14,6 +14,8 @@ public struct RunRow: Sendable {
     public var state: RunState
     public var parameters: [String: JSONValue]
     public var variables: [String: JSONValue]
+    /// References to the secrets that its tasks need, by name.
+    public var credentials: [String: String]
     public var idempotencyKey: String?
     public var origin: RunOrigin
     public var priority: Int
@@ -35,7 +37,8 @@ public struct RunRow: Sendable {
     /// A new run, `queued`.
     public init(
         id: ID<Run>, environment: String, pool: String, release: ID<Release>, bundle: BundleReference, flow: String,
-        parameters: [String: JSONValue], variables: [String: JSONValue], idempotencyKey: String?, origin: RunOrigin,
+        parameters: [String: JSONValue], variables: [String: JSONValue], credentials: [String: String] = [:],
+        idempotencyKey: String?, origin: RunOrigin,
         priority: Int = 0, maxRuns: Int? = nil, timeoutSeconds: Double? = nil, createdBy: String, createdAt: Date
     ) {
         self.id = id
@@ -47,6 +50,7 @@ public struct RunRow: Sendable {
         state = .queued
         self.parameters = parameters
         self.variables = variables
+        self.credentials = credentials
         self.idempotencyKey = idempotencyKey
         self.origin = origin
         self.priority = priority
@@ -66,7 +70,7 @@ public struct RunRow: Sendable {
 
 extension RunRow: StoredRow {
     static let columns = """
-        id, environment, pool, release, bundle, bundle_version, bundle_digest, flow, parameters, variables, idempotency_key,
+        id, environment, pool, release, bundle, bundle_version, bundle_digest, flow, parameters, variables, credentials, idempotency_key,
         cause, trigger_name, scheduled_for, rerun_of, backfill, priority, max_runs, timeout, created_by, created_at, state, admitted_at,
         end_reason, open_tasks, started_at, finished_at, version
         """
@@ -75,7 +79,8 @@ extension RunRow: StoredRow {
         self.init(
             id: try row.id(), environment: try row.next(), pool: try row.next(), release: try row.id(),
             bundle: BundleReference(name: try row.next(), version: try row.next(), digest: try row.next()),
-            flow: try row.next(), parameters: try row.json(), variables: try row.json(), idempotencyKey: try row.next(),
+            flow: try row.next(), parameters: try row.json(), variables: try row.json(),
+            credentials: try row.optionalJSON() ?? [:], idempotencyKey: try row.next(),
             origin: RunOrigin(
                 try row.word(), trigger: try row.next(), scheduledFor: try row.optionalDate(), rerunOf: try row.optionalID(),
                 backfill: try row.optionalID()),

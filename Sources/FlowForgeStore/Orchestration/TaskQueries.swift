@@ -39,16 +39,17 @@ public struct TaskQueries {
         try session.change(
             """
             INSERT INTO task (run, name, position, environment, pool, layer, engine, inputs, output, retries,
-                retry_delay, retry_backoff, retry_jitter, retry_longest, timeout, priority, limits, state, ready_at,
+                retry_delay, retry_backoff, retry_jitter, retry_longest, timeout, priority, limits, credentials, state, ready_at,
                 finished_at, open_upstream, reused_attempt)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 run.id.description, task.name, position, run.environment, run.pool, task.layer.rawValue,
                 task.engine, try jsonText(task.inputs), task.output?.description, task.retry.retries,
                 Self.milliseconds(task.retry.delaySeconds), task.retry.backoff, task.retry.jitter,
                 Self.milliseconds(task.retry.longestDelaySeconds), Self.milliseconds(task.timeoutSeconds), run.priority,
-                task.limits.isEmpty ? nil : try jsonText(task.limits), state.rawValue, state == .ready ? now : nil,
+                task.limits.isEmpty ? nil : try jsonText(task.limits),
+                task.credentials.isEmpty ? nil : try jsonText(task.credentials), state.rawValue, state == .ready ? now : nil,
                 state.isFinal ? now : nil, openUpstream, task.reuses?.description,
             ])
         return session.db.lastInsertedRowID

@@ -15,6 +15,8 @@ public struct NewTask: Sendable {
     public var timeoutSeconds: Double
     /// Units that an attempt takes from limits beside its pool's.
     public var limits: [LimitKey: Int]
+    /// Names of the environment's credentials that it needs.
+    public var credentials: [String]
     /// Names of tasks of the same run, stored before this one.
     public var dependsOn: [String]
     /// The attempt of an earlier run whose result stands for this task, which is `succeeded` then.
@@ -22,7 +24,8 @@ public struct NewTask: Sendable {
 
     public init(
         name: String, layer: Layer, engine: String, inputs: [AssetName], output: AssetName?, retry: RetryPolicy,
-        timeoutSeconds: Double = 3600, limits: [LimitKey: Int] = [:], dependsOn: [String], reuses: ID<Attempt>? = nil
+        timeoutSeconds: Double = 3600, limits: [LimitKey: Int] = [:], credentials: [String] = [], dependsOn: [String],
+        reuses: ID<Attempt>? = nil
     ) {
         self.name = name
         self.layer = layer
@@ -32,6 +35,7 @@ public struct NewTask: Sendable {
         self.retry = retry
         self.timeoutSeconds = timeoutSeconds
         self.limits = limits
+        self.credentials = credentials
         self.dependsOn = dependsOn
         self.reuses = reuses
     }
@@ -51,6 +55,7 @@ public struct TaskRow: Sendable {
     public var timeoutSeconds: Double
     public var priority: Int
     public var limits: [LimitKey: Int]
+    public var credentials: [String]
     public var state: TaskState
     /// Since when it is ready, or until when a retry is delayed; present exactly while it is ready.
     public var readyAt: Date?
@@ -68,7 +73,7 @@ public struct TaskRow: Sendable {
 extension TaskRow: StoredRow {
     static let columns = """
         id, run, name, environment, pool, layer, engine, inputs, output, retries, retry_delay, retry_backoff, retry_jitter,
-        retry_longest, timeout, priority, limits, state, ready_at, parked_on, reused_attempt, attempts, failures, losses
+        retry_longest, timeout, priority, limits, credentials, state, ready_at, parked_on, reused_attempt, attempts, failures, losses
         """
 
     init(_ row: inout RowReader) throws {
@@ -80,7 +85,8 @@ extension TaskRow: StoredRow {
                 retries: try row.next(), delaySeconds: Double(try row.next(Int64.self)) / 1000, backoff: try row.next(),
                 jitter: try row.next(), longestDelaySeconds: Double(try row.next(Int64.self)) / 1000),
             timeoutSeconds: Double(try row.next(Int64.self)) / 1000, priority: try row.next(),
-            limits: try row.optionalJSON() ?? [:], state: try row.word(), readyAt: try row.optionalDate(),
+            limits: try row.optionalJSON() ?? [:], credentials: try row.optionalJSON() ?? [], state: try row.word(),
+            readyAt: try row.optionalDate(),
             parkedOn: try row.next(String?.self).map(Parking.init(text:)), reusedAttempt: try row.optionalID(),
             attempts: try row.next(), failures: try row.next(), losses: try row.next())
     }

@@ -31,6 +31,9 @@ public struct EnvironmentRow: Sendable, Hashable {
         ReleaseConfig(pool: pool, variables: variables, credentials: spec.credentials, storage: spec.storage)
     }
 
+    /// References to secrets, by the names that tasks have for them (`CredentialReference`); never values.
+    public var credentials: [String: String] { spec.credentials }
+
     public func isExpired(at now: Date) -> Bool { expiresAt.map { $0 <= now } ?? false }
 }
 

@@ -11,6 +11,8 @@ struct TestRequest: Sendable {
     var method: String
     var path: String
     var range: String?
+    /// By their names in small letters.
+    var headers: [String: String] = [:]
     var body: Data
     /// Whether a client certificate was shown.
     var hasCertificate: Bool
@@ -59,6 +61,19 @@ final class TestServer: Sendable {
         self.port = channel.localAddress?.port ?? 0
     }
 
+    /// Without TLS, as a cloud's metadata service.
+    init(plain handler: @escaping Handler) async throws {
+        channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.configureHTTPServerPipeline()
+                    try channel.pipeline.syncOperations.addHandler(Exchange(handler))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        port = channel.localAddress?.port ?? 0
+    }
+
     func stop() async { try? await channel.close() }
 
     private final class Exchange: ChannelInboundHandler {
@@ -84,7 +99,8 @@ final class TestServer: Sendable {
             guard let head else { return }
             let certificate = try? context.pipeline.syncOperations.nioSSL_peerCertificate()
             let request = TestRequest(
-                method: head.method.rawValue, path: head.uri, range: head.headers.first(name: "range"), body: body,
+                method: head.method.rawValue, path: head.uri, range: head.headers.first(name: "range"),
+                headers: Dictionary(head.headers.map { ($0.name.lowercased(), $0.value) }) { "\($0),\($1)" }, body: body,
                 hasCertificate: certificate != nil)
             let (handler, channel) = (handler, context.channel)
             Task {

@@ -1,6 +1,4 @@
 import Foundation
-import Subprocess
-import SystemPackage
 import Testing
 
 /// Rows never leave the agent: values planted in the data are looked for in everything that the
@@ -76,7 +74,7 @@ import Testing
             try Self.raw.write(to: raw.appending(path: "people.csv"), atomically: true, encoding: .utf8)
 
             let traffic = it.folder.appending(path: "traffic")
-            try await recording(it, to: traffic) { port in
+            try await it.recording(to: traffic) { port in
                 try await it.withAgent(url: "https://127.0.0.1:\(port)") {
                     try await it.mustFlowforge("env", "create", "dev", "--pool", "local", "--var", "raw_dir=\(raw.path)")
                     try await it.mustFlowforge("deploy", bundle.path, "--env", "dev")
@@ -115,49 +113,11 @@ import Testing
             #expect(recorded.range(of: Data(#""type":"finished""#.utf8)) != nil)
             for value in Self.planted {
                 #expect(recorded.range(of: Data(value.utf8)) == nil, "'\(value)' crossed the wire")
-                #expect(try Self.filesHolding(value, under: it.control).isEmpty)
+                // The bundle itself holds no planted value, so the registry is searched as well.
+                #expect(try filesHolding(value, under: it.control).isEmpty)
                 let log = try Data(contentsOf: it.folder.appending(path: "flowforged.log"))
                 #expect(log.range(of: Data(value.utf8)) == nil, "'\(value)' is in flowforged's log")
             }
         }
-    }
-
-    private static func filesHolding(_ value: String, under folder: URL) throws -> [String] {
-        try FileManager.default.subpathsOfDirectory(atPath: folder.path).filter { path in
-            // The bundle itself holds no planted value, so the registry is searched as well.
-            FileManager.default.contents(atPath: folder.appending(path: path).path)?.range(of: Data(value.utf8)) != nil
-        }
-    }
-
-    /// Runs `body` with the port of a recorder that stands before the agent API.
-    private func recording(_ it: Installation, to file: URL, _ body: @Sendable @escaping (Int) async throws -> Void) async throws
-    {
-        let script = Checkout.root.appending(path: "Tests/Suites/02-privacy/recorder.py").path
-        let arguments = [
-            script, "\(it.agentPort)", it.control.appending(path: "server.pem").path,
-            it.control.appending(path: "server.key").path,
-            it.control.appending(path: "ca.pem").path, it.agentState.path, file.path,
-        ]
-        let result = try await Subprocess.run(
-            .path(FilePath(Checkout.python)), arguments: Arguments(arguments), input: .inputWriter, output: .sequence,
-            error: .string(limit: 1 << 20)
-        ) { execution -> Result<Void, any Error> in
-            do {
-                var first = ""
-                for try await line in execution.standardOutput.strings() {
-                    first = line.trimmingCharacters(in: .whitespacesAndNewlines)
-                    break
-                }
-                let port = try #require(Int(first))
-                try await body(port)
-                try await execution.standardInputWriter.finish()
-                return .success(())
-            } catch {
-                try await execution.standardInputWriter.finish()
-                return .failure(error)
-            }
-        }
-        try result.closureResult.get()
-        #expect(result.terminationStatus == .exited(0))
     }
 }

@@ -78,7 +78,7 @@ import Testing
             // The agent's owner trusts another key than the control plane does.
             try await it.mustFlowforge("env", "create", "dev", "--pool", "local", "--var", "raw_dir=\(Checkout.rawFlights.path)")
             try await it.mustFlowforge("deploy", "nyc-flights@1.0.0", "--env", "dev")
-            try await it.withAgent(settings: "signatures: {keys: [\(owner).pub]}") {
+            try await it.withAgent(configuration: "signatures: {keys: [\(owner).pub]}") {
                 let run = try await it.flowforge("run", "start", "medallion", "--env", "dev", "--watch")
                 #expect(run.status == 1, "\(run)")
                 let told = try await it.mustFlowforge("run", "show", "latest", "--json")

@@ -72,9 +72,10 @@ struct Installation: Sendable {
 
     /// Joins an agent of pool `local` and runs `body` while it polls. `url` is where it dials, the
     /// control plane itself unless something stands between them. With `again` the machine has joined
-    /// before and joins as a new agent.
+    /// before and joins as a new agent. `configuration` is added to its agent.yaml, `environment` to its own.
     func withAgent<Result: Sendable>(
-        url: String? = nil, again: Bool = false, settings: String = "", _ body: @Sendable @escaping () async throws -> Result
+        url: String? = nil, again: Bool = false, configuration more: String = "", environment: [String: String] = [:],
+        _ body: @Sendable @escaping () async throws -> Result
     ) async throws -> Result {
         let grant = try await mustFlowforge(
             "agent", "token", "create", "--pool", "local", "--ttl", "10m", "--uses", "1", "--json")
@@ -89,7 +90,6 @@ struct Installation: Sendable {
         try #require(joined.status == 0, "\(joined)")
         let configuration = folder.appending(path: "agent.yaml")
         try """
-        \(settings)
         control_plane:
           url: \(url ?? "https://127.0.0.1:\(agentPort)")
         state_dir: \(agentState.path)
@@ -99,12 +99,15 @@ struct Installation: Sendable {
         engines:
           duckdb:
             executable: \(Checkout.duckdb)
+        \(more)
         """.write(to: configuration, atomically: true, encoding: .utf8)
-        return try await Self.daemon("flowforge-agent", ["run", "--config", configuration.path], in: folder, body)
+        return try await Self.daemon(
+            "flowforge-agent", ["run", "--config", configuration.path], in: folder, environment: environment, body)
     }
 
     private static func daemon<Result: Sendable>(
-        _ program: String, _ arguments: [String], in folder: URL, _ body: @Sendable @escaping () async throws -> Result
+        _ program: String, _ arguments: [String], in folder: URL, environment: [String: String] = [:],
+        _ body: @Sendable @escaping () async throws -> Result
     ) async throws -> Result {
         let socket = try NotifySocket(folder.appending(path: "\(program).sock").path)
         let log = folder.appending(path: "\(program).log")
@@ -115,7 +118,11 @@ struct Installation: Sendable {
         options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(40))]
         let result = try await Subprocess.run(
             .path(FilePath(Checkout.programs.appending(path: program).path)), arguments: Arguments(arguments),
-            environment: .inherit.updating(["NOTIFY_SOCKET": socket.path]), platformOptions: options, input: .none,
+            environment: .inherit.updating(
+                Dictionary(
+                    uniqueKeysWithValues: environment.merging(["NOTIFY_SOCKET": socket.path]) { $1 }.map {
+                        (Environment.Key(stringLiteral: $0.key), $0.value)
+                    })), platformOptions: options, input: .none,
             output: .fileDescriptor(output, closeAfterSpawningProcess: false),
             error: .fileDescriptor(output, closeAfterSpawningProcess: false)
         ) { execution -> Swift.Result<Result, any Error> in

@@ -33,6 +33,9 @@ struct CommandTask: Sendable {
             environment[name] = folder.url.path(percentEncoded: false)
         }
         if work.task.output != nil { environment["FLOWFORGE_OUTPUT"] = output.path(percentEncoded: false) }
+        if let folder = work.credentials {
+            environment["FLOWFORGE_CREDENTIALS_DIR"] = folder.path(percentEncoded: false)
+        }
         if let base { environment["FLOWFORGE_BASE"] = base.url.path(percentEncoded: false) }
         command = LaunchedCommand(
             host: host, executable: executable,
@@ -89,7 +92,7 @@ struct CommandTask: Sendable {
     private static func stream(
         _ output: SubprocessOutputSequence, as stream: LogStream, to reporting: any TaskReporting
     ) async throws {
-        var lines = LogLines()
+        var lines = LogLines(redactor: Redactor.current)
         for try await chunk in output {
             for line in chunk.withUnsafeBytes({ lines.take($0) }) { try await reporting.log(stream, line) }
         }
@@ -100,8 +103,12 @@ struct CommandTask: Sendable {
 /// Cuts a byte stream into log lines of at most ``longest`` bytes.
 struct LogLines: Sendable {
     static let longest = 16 << 10
+    /// Looks for secrets in what lies behind the cut, too: one may lie across it.
+    let redactor: Redactor?
     private var pending: [UInt8] = []
     private var skipped = 0
+
+    init(redactor: Redactor? = nil) { self.redactor = redactor }
 
     /// The lines that these bytes complete.
     mutating func take(_ bytes: UnsafeRawBufferPointer) -> [String] {
@@ -109,7 +116,7 @@ struct LogLines: Sendable {
         for byte in bytes {
             if byte == UInt8(ascii: "\n") {
                 lines.append(close())
-            } else if pending.count < Self.longest {
+            } else if pending.count < Self.longest + (redactor?.longest ?? 0) {
                 pending.append(byte)
             } else {
                 skipped += 1
@@ -127,9 +134,10 @@ struct LogLines: Sendable {
             skipped = 0
         }
         if pending.last == UInt8(ascii: "\r") { pending.removeLast() }
-        let text = String(decoding: pending, as: UTF8.self)
-        guard skipped > 0 else { return text }
-        let note = "… (\(skipped) bytes more)"
-        return String(decoding: pending.dropLast(note.utf8.count), as: UTF8.self) + note
+        let more = skipped + max(0, pending.count - Self.longest)
+        let shown = redactor?.redact(pending, keeping: Self.longest) ?? pending
+        guard more > 0 else { return String(decoding: shown, as: UTF8.self) }
+        let note = "… (\(more) bytes more)"
+        return String(decoding: shown.prefix(Self.longest - note.utf8.count), as: UTF8.self) + note
     }
 }
