@@ -53,6 +53,7 @@ public struct LeaseReaper: Service {
                 while try await takeBack() == Self.batch {}
                 while try await endOverdueAttempts() == Self.batch {}
                 while try await endOverdueRuns() == Self.batch {}
+                while try await expireInquiries() == Self.batch {}
                 if sweeps % Self.sweepsBetweenSearches == 0 { try await releaseForgotten() }
                 sweeps += 1
             } catch {
@@ -123,6 +124,12 @@ public struct LeaseReaper: Service {
         }
         for run in ended { logger.warning("run timed out", metadata: ["run": "\(run.id)", "flow": "\(run.flow)"]) }
         return ended.count
+    }
+
+    /// Writes down that nobody waits for an inquiry's answer any more; returns of how many, at most one batch.
+    func expireInquiries() async throws -> Int {
+        guard try await store.read({ try $0.inquiries.isOverdue() }) else { return 0 }
+        return try await store.write { try $0.inquiries.expire(limit: Self.batch) }
     }
 
     /// Lets tasks go on whose delay is over.

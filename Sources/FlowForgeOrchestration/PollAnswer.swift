@@ -47,6 +47,10 @@ struct PollAnswer: Sendable {
             if !watches.isEmpty { response.watches = watches }
             if isNew { isNews = true }
         }
+        if let kinds = request.answers {
+            let mayTake = standing == .active && !kinds.isEmpty
+            try inquire(kinds: mayTake ? Array(kinds.prefix(16)) : [], agent: agent, isAlive: isFirst, session: session)
+        }
         // Slots that no lease takes and that are not free: the agent believes that it drains.
         let seemsToDrain = request.offer == nil && request.freeSlots == 0 && request.slots > request.leases.count
         if standing == .draining { response.directives.append(.drain) }
@@ -55,6 +59,16 @@ struct PollAnswer: Sendable {
         // An agent that knows that it drains offers no slots, and may wait like any other.
         if standing == .draining, request.freeSlots > 0 || request.offer != nil { isNews = true }
         try claiming.wakes.send(through: wakeUps, in: session)
+    }
+
+    /// What the agent is to answer; one question at a time.
+    private mutating func inquire(kinds: [String], agent: AgentIdentity, isAlive: Bool, session: Session) throws {
+        var held = try session.inquiries.held(by: agent.id, isAlive: isAlive)
+        if held.isEmpty, !kinds.isEmpty, let taken = try session.inquiries.take(pool: agent.pool, kinds: kinds, agent: agent.id) {
+            held = [taken]
+            isNews = true
+        }
+        if !held.isEmpty { response.inquiries = held.map { AgentAPI.Question($0, at: session.now) } }
     }
 
     private mutating func look(

@@ -101,6 +101,10 @@ struct ReportBatch {
         case .published(let publication):
             if let run = try session.publications.confirm(publication, pool: agent.pool) { stager.wakes.runs.insert(run) }
         case .arrived(let arrival): try take(arrival, event)
+        case .answered(let answered):
+            if try !session.inquiries.accept(answered, from: agent.id) {
+                note(.notice, "answer to inquiry \(answered.inquiry) ignored: it is not this agent's to answer any more", event)
+            }
         case .dropped(let lost):
             note(.warning, "the agent's spool was full: \(lost.events) events were dropped", event)
         case .unknown(let type): note(.notice, "event of unknown type '\(type.prefix(64))' ignored", event)
@@ -130,7 +134,7 @@ struct ReportBatch {
                 note(.warning, "\(finished.logLines) log lines were written and \(attempt.logLines) arrived", event)
             }
             try finish(attempt, finished)
-        case .published, .arrived, .dropped, .unknown: break
+        case .published, .arrived, .answered, .dropped, .unknown: break
         }
     }
 

@@ -23,6 +23,9 @@ extension AgentAPI {
         public var process: ID<AgentProcess>?
         /// Grows with every poll of the process.
         public var sequence: Int64?
+        /// Kinds of inquiries that the agent would be given: `inspect`, `compare`. Empty while it takes nothing
+        /// new; absent from agents that know none.
+        public var answers: [String]?
 
         public init(
             protocolVersion: Int = ProtocolVersion.current, agentVersion: String = FlowForgeVersion.current,
@@ -91,6 +94,9 @@ extension AgentAPI {
         public var publications: [Publication]
         /// Everything that this agent is to look for, for triggers; absent where that is nothing.
         public var watches: [Watch]?
+        /// Everything that this agent is to answer; what it works on and is not named here it gives up. Absent
+        /// where that is nothing.
+        public var inquiries: [Question]?
 
         public init(
             serverTime: Date, assignments: [Assignment] = [], cancellations: [Cancellation] = [],

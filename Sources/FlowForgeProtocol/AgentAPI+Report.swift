@@ -83,6 +83,8 @@ extension AgentAPI {
         case published(Publication)
         /// Files have arrived for which a trigger waits.
         case arrived(Arrival)
+        /// An inquiry has its answer.
+        case answered(Answered)
         /// The spool was full and this many events were dropped, oldest log lines first.
         case dropped(Dropped)
         /// A type that this build does not know; acknowledged and ignored.
@@ -158,7 +160,9 @@ extension AgentAPI {
 }
 
 extension AgentAPI.ReportBody: Codable {
-    enum CodingKeys: String, CodingKey { case type, started, log, progress, lineage, finished, published, arrived, dropped }
+    enum CodingKeys: String, CodingKey {
+        case type, started, log, progress, lineage, finished, published, arrived, answered, dropped
+    }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -171,6 +175,7 @@ extension AgentAPI.ReportBody: Codable {
         case .finished: self = .finished(try container.decode(AgentAPI.Finished.self, forKey: .finished))
         case .published: self = .published(try container.decode(AgentAPI.Publication.self, forKey: .published))
         case .arrived: self = .arrived(try container.decode(AgentAPI.Arrival.self, forKey: .arrived))
+        case .answered: self = .answered(try container.decode(AgentAPI.Answered.self, forKey: .answered))
         case .dropped: self = .dropped(try container.decode(AgentAPI.Dropped.self, forKey: .dropped))
         case .type, nil: self = .unknown(type)
         }
@@ -190,6 +195,7 @@ extension AgentAPI.ReportBody: Codable {
         case .finished(let value): try put(.finished, value)
         case .published(let value): try put(.published, value)
         case .arrived(let value): try put(.arrived, value)
+        case .answered(let value): try put(.answered, value)
         case .dropped(let value): try put(.dropped, value)
         case .unknown(let type): try container.encode(type, forKey: .type)
         }

@@ -65,6 +65,7 @@ import Testing
     @Test(arguments: [
         ("run", RunState.allCases.map(\.rawValue)), ("task", TaskState.allCases.map(\.rawValue)),
         ("attempt", AttemptState.allCases.map(\.rawValue)), ("asset", Layer.allCases.map(\.rawValue)),
+        ("inquiry", InquiryState.allCases.map(\.rawValue)),
     ])
     func `the database knows the words of each enum`(table: String, words: [String]) async throws {
         let temporary = try TemporaryStore()
@@ -87,6 +88,9 @@ import Testing
         ("what a run has published", AttemptQueries.publishedSQL, "attempt_published"),
         ("lapsed leases", AttemptQueries.lapsedSQL, "attempt_by_lease_until"),
         ("publications to offer", PublicationQueries.dueSQL, "publication_unconfirmed"),
+        ("inquiries of an agent", InquiryQueries.heldSQL, "inquiry_taken"),
+        ("open inquiries", InquiryQueries.openSQL, "inquiry_open"),
+        ("overdue inquiries", InquiryQueries.overdueSQL, "inquiry_by_deadline"),
         ("runs", RunQueries.listSQL(byEnvironment: false, byState: false), "sqlite_autoindex_run_1"),
         ("runs of an environment", RunQueries.listSQL(byEnvironment: true, byState: false), "run_by_environment"),
         ("runs in a state", RunQueries.listSQL(byEnvironment: false, byState: true), "run_by_state"),

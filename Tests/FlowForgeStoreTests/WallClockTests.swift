@@ -120,7 +120,8 @@ private final class Clocks: Sendable {
 
     @Test func `every column of times is either moved or known to stand still`() async throws {
         let still: Set<String> = [
-            "accepted_at", "admitted_at", "at", "confirmed_at", "created_at", "expires_at", "finished_at", "issued_at",
+            "accepted_at", "admitted_at", "asked_at", "at", "confirmed_at", "created_at", "ended_at", "expires_at", "finished_at",
+            "issued_at",
             "joined_at", "made_at", "moved_at", "restored_at", "arrived_at", "changed_at", "recorded_at",
             // Of schedules, backfills and secrets, which mean the wall clock itself.
             "next_at", "from_at", "until_at", "old_secret_until",

@@ -73,6 +73,7 @@ final class Wire: ControlPlane, @unchecked Sendable {
         case .progress: "progress"
         case .published(let publication): "published \(publication.asset) \(publication.snapshot.version)"
         case .arrived(let arrival): "arrived \(arrival.files.count)"
+        case .answered(let answered): "answered \(answered.error?.code ?? "well")"
         case .dropped: "dropped"
         case .lineage: "lineage"
         case .unknown(let type): type

@@ -38,11 +38,11 @@ extension AgentLoop {
         try DiskFile.makeFolder(context.workspaces, mode: 0o700)
         var dead = Set(context.journal.leftovers.map(\.attempt))
         for name in try FileManager.default.contentsOfDirectory(atPath: context.workspaces.path) {
-            guard let attempt = ID<Attempt>(name) else { continue }
-            dead.insert(attempt)
+            guard ID<Inquiry>(name) != nil || ID<Attempt>(name) != nil else { continue }
+            if let attempt = ID<Attempt>(name) { dead.insert(attempt) }
             let folder = context.workspaces.appending(path: name)
             do { try FileManager.default.removeItem(at: folder) } catch {
-                // It takes space and nothing else: no other attempt gets this folder.
+                // It takes space and nothing else: nobody else gets this folder.
                 logger.warning("a workspace stays behind", metadata: ["folder": "\(folder.path)", "reason": "\(error)"])
             }
         }

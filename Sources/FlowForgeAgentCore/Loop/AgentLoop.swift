@@ -23,6 +23,7 @@ struct AgentLoop: Service, ReportListener {
     let engines: [AgentAPI.EngineOffer]
     let context: AttemptContext
     let desk: PublicationDesk
+    let inquiries: InquiryDesk
     let renewal: CertificateRenewal.Request
     let notifier: SystemNotifier
     let backoff: Backoff
@@ -55,13 +56,19 @@ struct AgentLoop: Service, ReportListener {
 
     init(
         settings: Settings, controlPlane: any ControlPlane, engines: [AgentAPI.EngineOffer], context: AttemptContext,
-        desk: PublicationDesk, renewal: CertificateRenewal.Request, notifier: SystemNotifier, backoff: Backoff = Backoff()
+        desk: PublicationDesk, inquiries: InquiryDesk? = nil, renewal: CertificateRenewal.Request, notifier: SystemNotifier,
+        backoff: Backoff = Backoff()
     ) {
         self.settings = settings
         self.controlPlane = controlPlane
         self.engines = engines
         self.context = context
         self.desk = desk
+        self.inquiries =
+            inquiries
+            ?? InquiryDesk(
+                lake: context.lake, host: nil, workspaces: context.workspaces, spool: context.spool, logger: context.logger,
+                now: context.now, clock: context.clock)
         self.renewal = renewal
         self.notifier = notifier
         self.backoff = backoff
@@ -81,6 +88,7 @@ struct AgentLoop: Service, ReportListener {
                 group.addTask { try await endAfterGrace() }
                 group.addTask { try await endLapsed() }
                 group.addTask { await startAssigned() }
+                group.addTask { await inquiries.run() }
                 group.addTask { try await prolongLeases() }
                 group.addTask { try await polls() }
                 defer { group.cancelAll() }
@@ -120,6 +128,7 @@ struct AgentLoop: Service, ReportListener {
                 backoff.reset()
                 notifier.polled(isFirst: isFirst, status: status)
                 isFirst = false
+                inquiries.heard(answer.0.inquiries ?? [])
                 await act(answer)
             } catch let error as LinkError where error.isFinal {
                 throw error
@@ -165,12 +174,15 @@ struct AgentLoop: Service, ReportListener {
     ) -> (sent: ContinuousClock.Instant, AgentAPI.PollRequest) {
         let request = shared.state.withLock { state in
             if isNumbered { state.polls += 1 }
-            return AgentAPI.PollRequest(
+            var request = AgentAPI.PollRequest(
                 freeSlots: state.board.freeSlots, slots: settings.slots, engines: engines, labels: settings.labels,
                 // The first answer says that the agent is up, so it is not waited for.
                 leases: state.board.leases, waitSeconds: waiting.inSeconds,
                 offer: state.board.offer(engines: engines.map(\.name)), process: context.spool.process,
                 sequence: isNumbered ? state.polls : nil)
+            // Of polls that may overtake each other none says what to give up.
+            if isNumbered { request.answers = request.offer == nil ? [] : inquiries.kinds }
+            return request
         }
         return (clock.now, request)
     }

@@ -39,9 +39,7 @@ public struct AgentAssembly: ~Copyable {
     }
 
     private static func probe(_ configuration: AgentConfiguration, logger: Logger) async -> [EngineFinding] {
-        let host = EngineHost(
-            duckdb: configuration.duckdb ?? URL(filePath: "/usr/bin/duckdb"), extensions: configuration.extensions,
-            launcher: Self.launcher, memoryBytes: configuration.taskMemoryBytes, threads: configuration.taskThreads)
+        let host = host(configuration)
         var engines: [any TaskEngine] = []
         if configuration.duckdb != nil { engines.append(DuckDBEngine(host: host, logger: logger)) }
         if configuration.commandsEnabled { engines.append(CommandEngine(host: host, logger: logger)) }
@@ -54,6 +52,12 @@ public struct AgentAssembly: ~Copyable {
             }
         }
         return findings
+    }
+
+    private static func host(_ configuration: AgentConfiguration) -> EngineHost {
+        EngineHost(
+            duckdb: configuration.duckdb ?? URL(filePath: "/usr/bin/duckdb"), extensions: configuration.extensions,
+            launcher: launcher, memoryBytes: configuration.taskMemoryBytes, threads: configuration.taskThreads)
     }
 
     /// Installed beside this program.
@@ -118,7 +122,10 @@ public struct AgentAssembly: ~Copyable {
         let loop = AgentLoop(
             settings: .init(slots: configuration.slots, labels: configuration.labels, grace: configuration.grace),
             controlPlane: WatchedControlPlane(inner: link, watcher: watcher), engines: offers, context: context,
-            desk: PublicationDesk(spool: spool, lake: lake, logger: logger), renewal: renewal.request,
+            desk: PublicationDesk(spool: spool, lake: lake, logger: logger),
+            inquiries: InquiryDesk(
+                lake: lake, host: offers.contains { $0.name == "duckdb" } ? Self.host(configuration) : nil,
+                workspaces: configuration.workspaces, spool: spool, logger: logger), renewal: renewal.request,
             notifier: SystemNotifier(environment: environment, logger: logger))
         let sender = ReportSender(spool: spool, controlPlane: link, listener: loop, logger: logger)
         logger.info(

@@ -23,6 +23,8 @@ struct DeadlineQueries {
         ("run", "deadline_at", "deadline_at IS NOT NULL AND finished_at IS NULL"),
         ("publication", "offer_at", "offer_at IS NOT NULL"),
         ("file_watch", "until", "until IS NOT NULL"),
+        ("inquiry", "lease_until", "lease_until IS NOT NULL"),
+        ("inquiry", "deadline_at", "state IN ('asked', 'taken')"),
         ("tick", "due_at", "outcome = 'waiting'"),
         ("agent", "last_poll_at", "last_poll_at IS NOT NULL"),
         ("agent_deafness", "leased_at", "true"),

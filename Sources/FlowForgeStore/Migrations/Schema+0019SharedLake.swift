@@ -1,6 +1,6 @@
 extension Schema {
-    /// Pointers to snapshots of other environments, and what environments say about credentials and
-    /// storage, which runs keep as they were when they were started.
+    /// Pointers to snapshots of other environments, what environments say about credentials and storage, which
+    /// runs keep as they were when they were started, and questions to agents about the lake.
     static let sharedLake = Step(
         name: "0019-shared-lake",
         sql: """
@@ -29,5 +29,35 @@ extension Schema {
             ALTER TABLE task ADD COLUMN credentials TEXT;
             -- Names of the agents' storage roots, by layer.
             ALTER TABLE run ADD COLUMN storage TEXT CHECK (storage IS NULL OR json_valid(storage));
+
+            -- Questions about the lake, which agents answer without a task.
+            CREATE TABLE inquiry (
+                number INTEGER PRIMARY KEY AUTOINCREMENT,
+                id TEXT NOT NULL UNIQUE,
+                pool TEXT NOT NULL,
+                environment TEXT NOT NULL,
+                kind TEXT NOT NULL,
+                question TEXT NOT NULL CHECK (json_valid(question)),
+                state TEXT NOT NULL CHECK (state IN ('asked', 'taken', 'answered', 'failed', 'expired', 'withdrawn')),
+                -- Who works on it, or did last.
+                agent TEXT REFERENCES agent (id),
+                -- How often it was given to an agent.
+                fencing INTEGER NOT NULL DEFAULT 0,
+                -- Until then nobody else gets it.
+                lease_until INTEGER,
+                deadline_at INTEGER NOT NULL,
+                asked_at INTEGER NOT NULL,
+                asked_by TEXT NOT NULL,
+                ended_at INTEGER,
+                answer TEXT,
+                error TEXT,
+                CHECK ((lease_until IS NOT NULL) = (state = 'taken')),
+                CHECK ((ended_at IS NULL) = (state IN ('asked', 'taken'))),
+                CHECK ((answer IS NOT NULL) = (state = 'answered'))
+            ) STRICT;
+            CREATE INDEX inquiry_open ON inquiry (pool, number) WHERE state IN ('asked', 'taken');
+            CREATE INDEX inquiry_taken ON inquiry (agent, number) WHERE state = 'taken';
+            CREATE INDEX inquiry_by_deadline ON inquiry (deadline_at) WHERE state IN ('asked', 'taken');
+            CREATE INDEX inquiry_ended ON inquiry (ended_at) WHERE ended_at IS NOT NULL;
             """)
 }
