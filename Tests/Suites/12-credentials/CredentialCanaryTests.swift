@@ -29,6 +29,9 @@ import Testing
                 command: [bin/fail.py]
                 credentials: [from_env, from_file, from_aws]
                 output: bronze.fail
+          quiet:
+            tasks:
+              fail: {layer: gold, command: [bin/fail.py, quiet], credentials: [from_env, from_file, from_aws], output: gold.fail}
           hidden:
             tasks:
               ask: {layer: bronze, command: [bin/talk.py], credentials: [not_allowed]}
@@ -71,7 +74,7 @@ import Testing
         read = lambda name: open(os.path.join(folder, name)).read()
         open(os.path.join(os.environ["FLOWFORGE_OUTPUT"], read("from_aws").replace("/", "_") + ".parquet"), "w").write(read("from_file"))
         print(read("from_env"), file=sys.stderr, end="")
-        if os.environ.get("FLOWFORGE_PARAMETER_RAISE") != "no":
+        if sys.argv[1:] != ["quiet"]:
             raise RuntimeError("cannot log in with " + read("from_env"))
         """
 
@@ -154,10 +157,10 @@ import Testing
                     #expect(log.output.contains("slowly [credential \(name)]"), "\(name)")
                     #expect(log.output.contains("base64 [credential \(name)]"), "\(name)")
                 }
-                for flow in ["bad", "hidden", "gone"] {
+                for flow in ["bad", "quiet", "hidden", "gone"] {
                     let failed = try await it.flowforge("run", "start", flow, "--env", "dev", "--watch")
                     #expect(failed.status == 1, "\(failed)")
-                    if flow != "bad" { #expect("\(failed)".contains("credential 'not_"), "\(failed)") }
+                    if ["hidden", "gone"].contains(flow) { #expect("\(failed)".contains("credential 'not_"), "\(failed)") }
                     for value in canaries.values.flatMap(forms) + [cloud["key"]!] {
                         #expect(!"\(failed) \(good) \(log)".contains(value), "people are shown '\(value)'")
                     }
@@ -175,6 +178,9 @@ import Testing
         let recorded = try Data(contentsOf: it.folder.appending(path: "traffic"))
         #expect(recorded.range(of: Data("[credential from_aws]".utf8)) != nil, "the recording is of the agent's words")
         #expect(recorded.range(of: Data("aws-sm://canary#p".utf8)) != nil, "references cross the wire")
+        // DuckDB complains about a file that is named by a secret; the agent's own log has all of it but that.
+        let log = try Data(contentsOf: it.folder.appending(path: "flowforge-agent.log"))
+        #expect(log.range(of: Data("[credential from_aws].parquet".utf8)) != nil)
         for value in canaries.values.flatMap(forms) {
             #expect(recorded.range(of: Data(value.utf8)) == nil, "'\(value)' crossed the wire")
             for place in [it.control, it.agentState] { #expect(try filesHolding(value, under: place) == [], "\(value)") }
