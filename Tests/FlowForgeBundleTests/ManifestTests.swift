@@ -104,7 +104,7 @@ struct ManifestTests {
                 "flowforge.yaml:20:14: the path '/etc/passwd' is absolute (write a path relative to the bundle's folder)",
                 "flowforge.yaml:21:17: silver.first is also written by task 'first' of flow 'daily' (line 9) (a table has one writer; give this one another output)",
                 "flowforge.yaml:22:18: 'timeout' of task 'third' must be a duration such as 45s, 10m, 1h30m or 1d, not 'soon'",
-                "flowforge.yaml:23:1: unknown key 'unused' in the manifest (known keys are bundle, parameters, variables, external, contracts, include, defaults, flows)",
+                "flowforge.yaml:23:1: unknown key 'unused' in the manifest (known keys are bundle, parameters, variables, external, contracts, include, python, defaults, flows)",
                 "sql/orders.sql:1:49: getvariable('year') asks for what is no parameter or variable (there are: run_id, run_time, scheduled_for)",
             ])
     }

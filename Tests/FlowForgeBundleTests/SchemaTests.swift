@@ -64,6 +64,10 @@ struct SchemaTests {
     /// Changes by which it is not, in its shape.
     static let bad: [(String, String)] = [
         ("bundle: {name: sample, version: 1.0.0}", "bundle: {name: sample}"),
+        ("flows:", "python: {}\nflows:"),
+        ("flows:", "python: {lock: a, version: newest}\nflows:"),
+        ("flows:", "python: {lock: a, version: \">=3.11,\"}\nflows:"),
+        ("flows:", "python: {lock: a, packages: []}\nflows:"),
         ("bundle: {name: sample, version: 1.0.0}", "bundle:"),
         ("bundle: {name: sample, version: 1.0.0}", ""),
         ("version: 1.0.0", "version: 1.0"),

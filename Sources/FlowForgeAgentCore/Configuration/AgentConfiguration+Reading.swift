@@ -56,7 +56,7 @@ private struct ConfigurationReader {
         let slots = root.integer("slots", in: 1...1024) ?? 2
         let engines = root.mapping("engines", keys: ["duckdb", "command"])
         let duckdb = engines?.mapping("duckdb", keys: ["executable", "extensions"])
-        let command = engines?.mapping("command", keys: ["enabled"])
+        let command = engines?.mapping("command", keys: ["enabled", "python"])
         let limits = root.mapping("limits", keys: ["memory", "threads"])
         let spool = root.mapping("spool", keys: ["max_bytes"])
         let cache = root.mapping("bundle_cache", keys: ["max_bytes"])
@@ -68,6 +68,7 @@ private struct ConfigurationReader {
             pool: pool, slots: Int(slots),
             labels: labels(root), duckdb: duckdb.flatMap { path($0, "executable", required: true) },
             extensions: duckdb.flatMap { path($0, "extensions") }, commandsEnabled: command?.boolean("enabled") ?? true,
+            python: command.flatMap { path($0, "python") } ?? URL(filePath: "/usr/bin/python3"),
             taskMemoryBytes: limits?.size("memory", in: (64 << 20)...(1 << 50)) ?? 4 << 30,
             taskThreads: Int(limits?.integer("threads", in: 1...1024) ?? 4),
             workspaces: path(root, "workspace_dir") ?? (state ?? folder).appending(path: "work"),

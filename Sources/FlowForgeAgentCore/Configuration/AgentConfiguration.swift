@@ -19,6 +19,8 @@ public struct AgentConfiguration: Sendable {
     public var duckdb: URL?
     public var extensions: URL?
     public var commandsEnabled: Bool
+    /// The interpreter of bundles that lock Python packages.
+    public var python: URL
     /// The most that one task may be given.
     public var taskMemoryBytes: Int64
     public var taskThreads: Int

@@ -31,18 +31,23 @@ public struct AgentAssembly: ~Copyable {
         guard identity.notAfter > Date() else { throw AgentFault.expired(identity.notAfter) }
         try DiskFile.makeFolder(configuration.lake, mode: 0o755)
         guard access(configuration.lake.path, W_OK | X_OK) == 0 else { throw DiskError("write to", configuration.lake) }
-        engines = await Self.probe(configuration, logger: logger)
+        engines = try await Self.probe(configuration, logger: logger)
         self.lock = lock
         self.identity = identity
         self.configuration = configuration
         self.logger = logger
     }
 
-    private static func probe(_ configuration: AgentConfiguration, logger: Logger) async -> [EngineFinding] {
+    private static func probe(_ configuration: AgentConfiguration, logger: Logger) async throws -> [EngineFinding] {
         let host = host(configuration)
         var engines: [any TaskEngine] = []
         if configuration.duckdb != nil { engines.append(DuckDBEngine(host: host, logger: logger)) }
-        if configuration.commandsEnabled { engines.append(CommandEngine(host: host, logger: logger)) }
+        if configuration.commandsEnabled {
+            let pythons = try PythonEnvironments(
+                folder: configuration.state.appending(path: "python"), python: configuration.python, host: host,
+                environment: ProcessInfo.processInfo.environment)
+            engines.append(CommandEngine(host: host, logger: logger, pythons: pythons))
+        }
         var findings: [EngineFinding] = []
         for engine in engines {
             do throws(TaskError) {

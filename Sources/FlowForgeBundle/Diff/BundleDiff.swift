@@ -52,7 +52,7 @@ public struct BundleDiff: Hashable, Sendable, Codable {
 
     /// What a change is about, in the order in which changes are listed.
     public enum Subject: String, Sendable, Codable, CaseIterable {
-        case bundle, parameter, variable, external, asset, column, check, flow, task, trigger, file
+        case bundle, parameter, variable, external, asset, column, check, flow, task, trigger, package, file
     }
 
     public struct Change: Hashable, Sendable, Codable {
@@ -132,7 +132,8 @@ extension BundleDiff.Change {
         // Whoever gives no value gives none.
         case (.parameter, .added), (.variable, .added): return field("default") == nil ? .breaking : .nonBreaking
         case (.parameter, .changed), (.variable, .changed): return breaksCallers ? .breaking : .nonBreaking
-        case (.bundle, _), (.external, _), (.check, _), (.flow, .changed), (.task, _), (.trigger, _), (.file, _):
+        case (.bundle, _), (.external, _), (.check, _), (.flow, .changed), (.task, _), (.trigger, _), (.package, _),
+            (.file, _):
             return .nonBreaking
         }
     }

@@ -33,7 +33,8 @@ struct BundleFacts {
         for variable in manifest.variables { add(.variable, variable.name, members(of: variable)) }
         for asset in manifest.external { add(.external, "\(asset)", [:]) }
         for flow in manifest.flows { add(flow) }
-        let queries = Set(manifest.flows.flatMap(\.tasks).compactMap(\.sql))
+        addPackages(manifest.python)
+        let queries = Set(manifest.flows.flatMap(\.tasks).compactMap(\.sql) + [manifest.python?.lock].compactMap(\.self))
         let read = queries.union([BundleFolder.manifestName, BundleLock.fileName])
         for file in bundle.files where !read.contains(file.path) {
             add(.file, file.path, ["contents": .string(ContentDigest.of(file.contents)), "executable": .bool(file.isExecutable)])
@@ -42,6 +43,27 @@ struct BundleFacts {
 
     private mutating func add(_ subject: BundleDiff.Subject, _ name: String, _ fields: [String: JSONValue]) {
         items[Item(subject: subject, name: name)] = fields
+    }
+
+    /// What the lock file says, without its comments and its order.
+    private mutating func addPackages(_ python: PythonSpec?) {
+        guard let python, let lock = try? RequirementsLock(files[python.lock]?.contents ?? Data(), file: python.lock) else {
+            return
+        }
+        if let version = python.version { add(.package, "python", ["version": .string(version)]) }
+        var found: [String: [RequirementsLock.Package]] = [:]
+        for package in lock.packages { found[package.name, default: []].append(package) }
+        for (name, packages) in found {
+            for package in packages {
+                let key = packages.count > 1 ? "\(name); \(package.marker ?? "")" : name
+                var fields: [String: JSONValue] = [
+                    "version": .string(package.version), "hashes": .array(package.hashes.map { .string($0) }),
+                ]
+                if !package.extras.isEmpty { fields["extras"] = .array(package.extras.map { .string($0) }) }
+                fields["marker"] = package.marker.map { .string($0) }
+                add(.package, key, fields)
+            }
+        }
     }
 
     private mutating func add(_ flow: FlowSpec) {

@@ -49,7 +49,7 @@ final class ManifestReader {
     func note(_ place: Place, _ position: SourcePosition) { positions[place] = position }
 
     private func manifest(_ node: YAMLNode) -> Manifest? {
-        let keys = ["bundle", "parameters", "variables", "external", "contracts", "include", "defaults", "flows"]
+        let keys = ["bundle", "parameters", "variables", "external", "contracts", "include", "python", "defaults", "flows"]
         guard let root = yaml.mapping(node, keys: keys, of: "the manifest") else { return nil }
         let head = root.mapping("bundle", keys: ["name", "version", "description"], required: true)
         var limits = TaskLimits()
@@ -61,7 +61,8 @@ final class ManifestReader {
             version: head.flatMap(version) ?? "", description: head?.text("description") ?? "",
             parameters: bindings(root, "parameters", allowingPaths: false),
             variables: bindings(root, "variables", allowingPaths: true), flows: flows(root, limits),
-            external: assets(root, "external") { .external($0) }, contracts: contracts.isEmpty ? nil : contracts.map(\.text))
+            external: assets(root, "external") { .external($0) }, contracts: contracts.isEmpty ? nil : contracts.map(\.text),
+            python: python(root))
     }
 
     private func contractFiles(_ root: YAMLMapping) -> [(text: String, position: SourcePosition)] {
@@ -71,6 +72,20 @@ final class ManifestReader {
             if !isNew { yaml.report("'\(item.text.prefix(80))' is given twice", hint: "remove one", at: item.position) }
             return isNew
         }
+    }
+
+    private func python(_ root: YAMLMapping) -> PythonSpec? {
+        guard let section = root.mapping("python", keys: ["lock", "version"]),
+            let lock = section.text("lock", required: true)
+        else { return nil }
+        note(.python, section.position(of: "lock"))
+        let version = section.text("version")
+        if let version, PythonVersions(version) == nil {
+            yaml.report(
+                "'version' of \(section.what) is '\(version.prefix(80))'", hint: "say which versions will do, e.g. \">=3.11\"",
+                at: section.position(of: "version"))
+        }
+        return PythonSpec(lock: lock, version: version)
     }
 
     private func version(_ head: YAMLMapping) -> String? {
@@ -122,6 +137,8 @@ extension ManifestReader {
     /// A thing of the manifest that a rule may complain about.
     enum Place: Hashable {
         case binding(String), external(Int), flow(String), task(String, String)
+        /// The lock file of `python`.
+        case python
         /// A key of a task.
         case part(String, String, String)
         /// An item of a list of a task.

@@ -40,6 +40,7 @@ struct ManifestRules {
         rules.checkTriggers()
         rules.checkExternals()
         rules.checkContracts()
+        rules.checkPython()
         rules.checkUnusedFiles()
         return (rules.found, rules.contracts)
     }
@@ -131,6 +132,21 @@ struct ManifestRules {
             } else if !inputs.contains(asset) {
                 report("\(asset) is no task's input and no trigger's", hint: "remove it from 'external'", at: .external(index))
             }
+        }
+    }
+
+    private mutating func checkPython() {
+        guard let python = manifest.python else { return }
+        usedFiles.insert(python.lock)
+        guard let file = files[python.lock] else {
+            return report(
+                "there is no file '\(python.lock.prefix(80))' in the bundle",
+                hint: nearest(python.lock, among: files.keys.sorted()).map { "did you mean '\($0)'?" }
+                    ?? "make it, e.g. with `pip-compile --generate-hashes`", at: .python)
+        }
+        do throws(Problems) { _ = try RequirementsLock(file.contents, file: python.lock) } catch { found += error.all }
+        if !manifest.flows.contains(where: { $0.tasks.contains { $0.command != nil } }) {
+            report("no task of the bundle is a command", hint: "remove 'python'; SQL needs no packages", at: .python)
         }
     }
 

@@ -16,10 +16,13 @@ public struct Manifest: Hashable, Sendable, Codable {
     public var external: [AssetName]
     /// Paths of data contracts, relative to the bundle; absent where there is none.
     public var contracts: [String]?
+    /// What its commands need of Python; absent: nothing beyond what they find.
+    public var python: PythonSpec?
 
     public init(
         name: String, version: String, description: String = "", parameters: [ParameterSpec] = [],
-        variables: [ParameterSpec] = [], flows: [FlowSpec], external: [AssetName] = [], contracts: [String]? = nil
+        variables: [ParameterSpec] = [], flows: [FlowSpec], external: [AssetName] = [], contracts: [String]? = nil,
+        python: PythonSpec? = nil
     ) {
         self.name = name
         self.version = version
@@ -29,6 +32,7 @@ public struct Manifest: Hashable, Sendable, Codable {
         self.flows = flows
         self.external = external
         self.contracts = contracts
+        self.python = python
     }
 
     /// What SQL sees through `getvariable` beside parameters and variables; none of them may have

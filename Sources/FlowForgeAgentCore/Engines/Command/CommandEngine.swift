@@ -10,10 +10,13 @@ public struct CommandEngine: TaskEngine {
     public let name = "command"
     let host: EngineHost
     let logger: Logger
+    let pythons: PythonEnvironments?
 
-    public init(host: EngineHost, logger: Logger) {
+    /// - Parameter pythons: where environments of locked packages are made; without it bundles that want one fail.
+    public init(host: EngineHost, logger: Logger, pythons: PythonEnvironments? = nil) {
         self.host = host
         self.logger = logger
+        self.pythons = pythons
     }
 
     /// Offered where commands can be launched and, since DuckDB publishes what they write, DuckDB is there.
@@ -30,9 +33,12 @@ public struct CommandEngine: TaskEngine {
         do {
             let output = work.workspace.appending(path: "output")
             try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
-            let command = try CommandTask(host: host, work: work, inputs: inputs, base: build?.base, output: output)
+            let base = build?.base
             try await journal.step("running the command") {
-                try await command.run(reporting)
+                try await withPython(work, reporting) { python in
+                    try await CommandTask(host: host, work: work, inputs: inputs, base: base, output: output, python: python)
+                        .run(reporting)
+                }
             } done: {
                 "the command ended"
             }
@@ -45,6 +51,16 @@ public struct CommandEngine: TaskEngine {
             do { try build?.staging.discard() } catch { logger.warning("cannot remove \(work.workspace.path()): \(error)") }
             throw error
         }
+    }
+
+    private func withPython(
+        _ work: TaskWork, _ reporting: any TaskReporting, _ body: @Sendable (URL?) async throws -> Void
+    ) async throws {
+        guard let spec = work.manifest.python else { return try await body(nil) }
+        guard let pythons else {
+            throw TaskError(code: "python_missing", message: "this agent makes no Python environments")
+        }
+        try await pythons.with(spec, of: work, reporting: reporting, body)
     }
 
     private func publish(from output: URL, build: SnapshotBuild, inputs: InputViews, work: TaskWork) async throws -> TaskResult {

@@ -7,7 +7,7 @@ import Subprocess
 struct CommandTask: Sendable {
     private let command: LaunchedCommand
 
-    init(host: EngineHost, work: TaskWork, inputs: InputViews, base: SnapshotFolder?, output: URL) throws {
+    init(host: EngineHost, work: TaskWork, inputs: InputViews, base: SnapshotFolder?, output: URL, python: URL? = nil) throws {
         let variables = TaskVariables(work)
         let words = work.task.command ?? []
         let executable = try Self.executable(words.first, in: work.bundleFolder)
@@ -22,6 +22,10 @@ struct CommandTask: Sendable {
             "FLOWFORGE_SCHEDULED_FOR": (work.assignment.scheduledFor ?? work.assignment.runTime).formatted(WireCoding.timeStyle),
             "FLOWFORGE_TASK": work.task.name,
         ]
+        if let python {
+            environment["VIRTUAL_ENV"] = python.path
+            environment["PATH"] = "\(python.appending(path: "bin").path):\(environment["PATH"] ?? "")"
+        }
         for (name, value) in variables.parameters {
             environment["FLOWFORGE_PARAMETER_\(name.uppercased())"] = TaskVariables.text(value.value)
         }
