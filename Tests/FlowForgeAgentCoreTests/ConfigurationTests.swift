@@ -75,4 +75,21 @@ import Testing
         let error = #expect(throws: Problems.self) { try AgentConfiguration(file: URL(filePath: "/no/such"), environment: [:]) }
         #expect(words(error).contains("/no/such") && words(error).contains("--config"))
     }
+
+    @Test func `whom the machine's owner trusts is read with the configuration`() async throws {
+        try await withTemporaryFolder { folder in
+            try SigningKey(.ed25519).write(to: folder.appending(path: "ci"))
+            func read(_ text: String) throws -> AgentConfiguration {
+                try AgentConfiguration(
+                    Data((Self.minimal + text).utf8), file: folder.appending(path: "agent.yaml"), environment: [:])
+            }
+            #expect(try read("").signatures == SignaturePolicy())
+            let trusting = try read("signatures: {keys: [ci.pub]}").signatures
+            #expect(trusting.isRequired && trusting.keys.entries.map(\.name) == ["ci"])
+            #expect(try !read("signatures: {keys: [ci.pub], required: false}").signatures.isRequired)
+            // An agent that cannot read its keys must not run as if it had none.
+            #expect(throws: Problems.self) { try read("signatures: {keys: [gone.pub]}") }
+            #expect(throws: Problems.self) { try read("signatures: {required: true}") }
+        }
+    }
 }

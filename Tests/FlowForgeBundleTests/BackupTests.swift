@@ -160,6 +160,36 @@ import Testing
         }
     }
 
+    @Test func `the key of evidence comes back with the sealing key, and is no other secret`() throws {
+        try withFolder { folder in
+            let place = try backup(in: folder) { manifest in
+                let sealed = try? SealingKey(Secret(Self.sealing))?.seal(Secret("evidence"), for: "backup-1", "evidence.key")
+                let file = folder.appending(path: "backup-1/evidence.key.sealed")
+                try? sealed?.write(to: file)
+                manifest.files.append(
+                    .init(
+                        path: "evidence.key.sealed", bytes: Int64(sealed?.count ?? 0), digest: ContentDigest.of(sealed ?? Data()))
+                )
+            }
+            let target = folder.appending(path: "data")
+            _ = try restore(place, to: target)
+            #expect(try text(target, "evidence.key") == "evidence")
+            #expect(try !names(target).contains("evidence.key.sealed"))
+            let mode = try FileManager.default.attributesOfItem(atPath: target.appending(path: "evidence.key").path)[
+                .posixPermissions]
+            #expect(mode as? Int == 0o600)
+            // The CA's sealed key in its place does not open.
+            let caKey = try Data(contentsOf: place.appending(path: "ca.key.sealed"))
+            try caKey.write(to: place.appending(path: "evidence.key.sealed"))
+            #expect(throws: BackupFault.self) { try restore(place, to: folder.appending(path: "other")) }
+            // With a copy of the CA's key only that comes back.
+            let copied = try BackupRestore(
+                try Backup(place), to: folder.appending(path: "copied"), replaces: false, key: .copy(key)
+            ).run()
+            #expect(try !names(URL(filePath: copied.dataFolder)).contains("evidence.key"))
+        }
+    }
+
     @Test func `a sealed key opens with its own key and under its own name only`() throws {
         let sealing = try #require(SealingKey(Secret(Self.sealing + "\n")))
         var sealed = try sealing.seal(key, for: "a")
