@@ -38,10 +38,14 @@ public struct GarbageCollection: Sendable {
         try registry.collection.begin()
         defer { registry.collection.end() }
         let gone = try await removeBundles(dryRun: dryRun, by: actor)
-        let (bundles, referrers) = try await kept(without: Set(gone.map(\.digest)), dryRun: dryRun)
         let (registry, cutoff) = (registry, store.now().addingTimeInterval(-BlobCollection.grace))
         let folder = registry.folder
-        if !dryRun { try await registry.verifications.run { try folder.unlist(allBut: bundles.union(referrers)) } }
+        // Read before the store is: what is pushed in between is in neither, and stays listed.
+        let listed = try await registry.verifications.run { try folder.listed() }
+        let (bundles, referrers) = try await kept(without: Set(gone.map(\.digest)), dryRun: dryRun)
+        if !dryRun {
+            try await registry.verifications.run { try folder.unlist(listed.subtracting(bundles).subtracting(referrers)) }
+        }
         let (blobs, bytes) = try await queue.run {
             let needed = try Self.blobs(of: bundles, in: folder).union(referrers)
             return try registry.removeBlobs(allBut: needed, before: cutoff, dryRun: dryRun)

@@ -108,9 +108,14 @@ extension RegistryFolder {
             .map { "sha256:\($0)" }.filter(ContentDigest.isWellFormed)
     }
 
-    /// Takes everything else out of `index.json`. Calls must follow one another.
-    func unlist(allBut digests: Set<String>) throws(APIError) {
-        do { try layout.unlist(allBut: digests) } catch { throw APIError(error) }
+    /// What `index.json` lists.
+    func listed() throws(APIError) -> Set<String> {
+        do { return Set(try layout.readIndex().manifests.map(\.digest)) } catch { throw APIError(error) }
+    }
+
+    /// Takes these out of `index.json`. Calls must follow one another.
+    func unlist(_ digests: Set<String>) throws(APIError) {
+        do { try layout.unlist(digests) } catch { throw APIError(error) }
     }
 
     /// Lists the referrer in `index.json`, unless it is there already. Calls must follow one another.

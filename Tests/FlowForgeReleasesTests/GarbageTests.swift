@@ -226,6 +226,7 @@ import Testing
             goesOn.isOn.withLock { $0 = false }
             try await collecting
             for bundle in bundles { #expect(try isWhole(bundle, fixture)) }
+            #expect(Set(try fixture.index().manifests.map(\.digest)) == Set(bundles.map(\.digest)))
             // Forgotten again, so that the next round begins with blobs of nothing.
             let all = collection(fixture, BundleRetention(keepAge: .seconds(0)))
             _ = try await all.collect(dryRun: false, by: fixture.ann)

@@ -98,11 +98,11 @@ public struct OCILayout: Hashable, Sendable {
         try Self.storing("write \(index.path)") { try DurableFile.replace(index, contents: WireCoding.encode(changed)) }
     }
 
-    /// Takes manifests of other digests out of the index. Their blobs stay.
-    public func unlist(allBut digests: Set<String>) throws(BundleRefusal) {
+    /// Takes manifests of these digests out of the index. Their blobs stay.
+    public func unlist(_ digests: Set<String>) throws(BundleRefusal) {
         var content = try readIndex()
         let before = content.manifests.count
-        content.manifests.removeAll { !digests.contains($0.digest) }
+        content.manifests.removeAll { digests.contains($0.digest) }
         guard content.manifests.count != before else { return }
         let changed = content
         try Self.storing("write \(index.path)") { try DurableFile.replace(index, contents: WireCoding.encode(changed)) }
