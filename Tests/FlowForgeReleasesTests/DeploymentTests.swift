@@ -1,4 +1,5 @@
 import FlowForgeBundle
+import FlowForgeDomain
 import FlowForgeProtocol
 import FlowForgeReleases
 import FlowForgeStore
@@ -81,7 +82,8 @@ struct DeploymentTests {
             ("right", ["crm": "env://CRM", "warehouse": "aws-sm://w", "other": "hunter2hunter2"]),
         ] {
             _ = try await fixture.store.write { session in
-                try session.environments.insert(name, pool: "local", variables: [:], credentials: credentials, by: "x")
+                try session.environments.insert(
+                    EnvironmentSpec(name: name, pool: "local", credentials: credentials), by: "x")
             }
         }
         let missing = await refusal { try await fixture.deploy("demo@1.0.0", to: "none") }

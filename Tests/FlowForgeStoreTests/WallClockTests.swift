@@ -126,7 +126,7 @@ private final class Clocks: Sendable {
             // Of schedules, backfills and secrets, which mean the wall clock itself.
             "next_at", "from_at", "until_at", "old_secret_until",
             "published_at", "paused_at", "pushed_at", "reported_at", "revoked_at", "set_at", "stale_report_at", "started_at",
-            "yanked_at", "renewed_at", "removed_at",
+            "yanked_at", "renewed_at", "removed_at", "requested_at", "ended_at",
         ]
         let moved = Set(DeadlineQueries.columns.map { "\($0.table).\($0.column)" })
         #expect(moved.count == DeadlineQueries.columns.count, "a column would be moved twice")

@@ -121,20 +121,13 @@ extension EnvironmentSpec {
             let field = "credentials.\(name.prefix(80))"
             var faults: [FieldFault] = []
             if !isPlainName(name) { faults.append(.init(field, "is no credential name", hint: Self.plain)) }
-            if !Self.schemes.contains(where: { reference.hasPrefix($0) && reference.utf8.count > $0.utf8.count })
-                || reference.utf8.count > 2048 || reference.utf8.contains(where: { $0 <= 32 || $0 == 127 })
-            {
-                // What was given may be the secret itself, so it is not said again.
-                faults.append(
-                    .init(
-                        field, "is not a reference",
-                        hint: "give \(Self.schemes.joined(separator: "…, "))…, never the secret itself"))
+            // What was given may be the secret itself, so it is not said again.
+            do throws(CredentialReferenceFault) { _ = try CredentialReference(reference) } catch {
+                faults.append(.init(field, "is not a reference: \(error.message)", hint: error.hint))
             }
             return faults
         }
     }
-
-    static let schemes = ["aws-sm://", "azure-kv://", "gcp-sm://", "env://", "file://"]
 
     private var storageFaults: [FieldFault] {
         storage.sorted { $0.key < $1.key }.flatMap { layer, root -> [FieldFault] in
