@@ -1,3 +1,4 @@
+import FlowForgeBundle
 import FlowForgeProtocol
 import Foundation
 
