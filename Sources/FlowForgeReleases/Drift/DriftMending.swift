@@ -18,9 +18,12 @@ struct DriftMending {
     func adopt() throws -> String {
         switch finding.kind {
         case .configuration:
-            throw APIError(
-                .conflict, "configuration takes effect by a plan",
-                hint: "`flowforge plan --env \(environment.name)`, then `flowforge apply`")
+            guard !environment.spec.protection.requiresPlan else {
+                throw APIError(
+                    .conflict, "configuration of '\(environment.name)' takes effect by a plan",
+                    hint: "`flowforge plan --env \(environment.name)`, then `flowforge apply`")
+            }
+            return try adoptConfiguration()
         case .schedule:
             throw APIError(
                 .conflict, "a schedule is the bundle's to say",
@@ -47,6 +50,18 @@ struct DriftMending {
             try runs.cancel(run, by: actor, in: session)
             return "\(run) is cancelled"
         }
+    }
+
+    /// Releases what is released with the values of now.
+    private func adoptConfiguration() throws -> String {
+        if let open = try session.promotions.open(environment: environment.name, bundle: release.bundle.name) {
+            throw APIError(
+                .conflict, "\(open.id) is changing '\(open.bundle)' in '\(environment.name)'", hint: "wait for it, or cancel it")
+        }
+        let manifest = try session.bundles.requiredManifest(release.bundle)
+        let new = try ReleaseSwitch(session: session, observers: observers).perform(
+            release.bundle, in: environment, config: environment.releaseConfig.seen(by: manifest), by: actor)
+        return "\(new.id) has the values of now"
     }
 
     /// Puts the value back into the environment's declaration.
@@ -85,10 +100,6 @@ struct DriftMending {
         return "trigger '\(finding.name)' is as the bundle declares it"
     }
 
-    private func snapshot(_ value: JSONValue?) -> SnapshotReference? {
-        value.flatMap { try? $0.decoded(as: SnapshotReference.self) }
-    }
-
     /// Writes the pointer once more, above what was found.
     private func republish() throws -> String {
         guard let asset = AssetName(finding.name),
@@ -99,8 +110,10 @@ struct DriftMending {
     }
 
     private func adoptSnapshot() throws -> String {
-        guard let asset = AssetName(finding.name), let found = snapshot(finding.found) else {
-            throw APIError(.conflict, "what was found is not known: \(finding.message)", hint: "revert it")
+        guard let asset = AssetName(finding.name), let id = finding.found?["snapshot"]?.string.flatMap({ ID<Snapshot>($0) }),
+            let found = try session.assets.snapshot(id, of: asset, environment: environment.name)
+        else {
+            throw APIError(.conflict, "what was found is no known snapshot: \(finding.message)", hint: "revert it")
         }
         try point(asset, at: found)
         return "\(asset) points at \(found.id)"
@@ -109,7 +122,7 @@ struct DriftMending {
     private func point(_ asset: AssetName, at snapshot: SnapshotReference) throws {
         let published = try session.publications.point(
             snapshot, of: asset, environment: environment.name, pool: environment.pool, offerAt: session.now,
-            above: self.snapshot(finding.found)?.version ?? 0)
+            above: finding.found?["version"]?.integer.map { Int(clamping: $0) } ?? 0)
         try session.assets.point(published, of: asset, environment: environment.name)
         session.whenCommitted { [pools, environment] in pools.wake(pool: environment.pool) }
     }

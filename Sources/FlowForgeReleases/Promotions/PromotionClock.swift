@@ -15,6 +15,8 @@ public struct PromotionClock: Service {
     private let observers: [any ReleaseObserver]
     private let runs: any PromotionRuns
     private let pools: any PoolWaking
+    private let inquiries: any InquiryAsking
+    private let evidence: EvidenceSigner?
     private let logger: Logger
     private let clock: any Clock<Duration>
 
@@ -24,7 +26,8 @@ public struct PromotionClock: Service {
 
     public init(
         store: Store, registry: BundleRegistry, signal: PromotionSignal, observers: [any ReleaseObserver],
-        runs: any PromotionRuns, pools: any PoolWaking, logger: Logger, clock: any Clock<Duration> = ContinuousClock()
+        runs: any PromotionRuns, pools: any PoolWaking, inquiries: any InquiryAsking, evidence: EvidenceSigner? = nil,
+        logger: Logger, clock: any Clock<Duration> = ContinuousClock()
     ) {
         self.store = store
         planner = Planner(store: store, registry: registry)
@@ -32,6 +35,8 @@ public struct PromotionClock: Service {
         self.observers = observers
         self.runs = runs
         self.pools = pools
+        self.inquiries = inquiries
+        self.evidence = evidence
         self.logger = logger
         self.clock = clock
     }
@@ -107,6 +112,7 @@ public struct PromotionClock: Service {
             _ = new.lifecycle.expire()
             new.message = "the plan has expired"
         } else {
+            try Comparisons(session: session).ask(for: plan, through: inquiries)
             let verdicts = try PromotionGates(session: session).verdicts(of: row, plan)
             _ = new.lifecycle.judged(verdicts.standing)
             new.message = Self.message(verdicts)
@@ -136,6 +142,7 @@ public struct PromotionClock: Service {
         }
         guard isItsTurn else { return false }
         let moved = try await whatMoved(since: row)
+        let proof = moved == nil ? try await prove(row) : nil
         return try await store.write { session in
             let current = try session.promotions.required(row.id)
             guard current.state == .queued, try !session.promotions.isBusy(row.environment) else { return false }
@@ -146,10 +153,24 @@ public struct PromotionClock: Service {
             } else {
                 _ = new.lifecycle.begin()
                 new.message = ""
+                try proof?.record(by: .system("promotion"), in: session)
             }
             try session.promotions.update(new, from: current)
             return moved == nil
         }
+    }
+
+    /// What the gates said when the change began, signed and attached to the bundle: a verification summary
+    /// (https://slsa.dev/verification_summary/v1) whose policy is the plan.
+    private func prove(_ row: PromotionRow) async throws -> Evidence? {
+        guard let evidence else { return nil }
+        let (plan, verdicts, now) = try await store.read { session in
+            let plan = try session.plans.required(row.plan)
+            return (plan, try PromotionGates(session: session).verdicts(of: row, plan), session.now)
+        }
+        return try await evidence.prepare(
+            plan.plan.bundle.digest, predicateType: VerificationSummary.predicateType,
+            predicate: VerificationSummary.predicate(of: row, plan, verdicts, at: now))
     }
 
     /// What is no longer as it was planned; `nil` where all of it is.

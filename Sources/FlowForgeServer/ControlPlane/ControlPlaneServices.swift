@@ -75,17 +75,21 @@ final class ControlPlaneServices: Sendable {
             store: store, folder: DataFolder(settings.dataFolder).bundles, signatures: settings.signatures,
             own: [KeyRing.Entry(name: EvidenceSigner.name, key: evidenceKey.verifying)], logger: logger)
         evidence = EvidenceSigner(key: evidenceKey, registry: bundles)
-        garbage = GarbageCollection(store: store, registry: bundles, retention: settings.bundles, logger: logger)
+        garbage = GarbageCollection(
+            store: store, registry: bundles, retention: settings.bundles, keepers: [PlanKeeper()], logger: logger)
         environments = Environments(store: store)
         let observers = [TriggerDeployment(wakeUps: wakeUps)]
         deployments = Deployments(store: store, observers: observers)
         let signal = PromotionSignal()
+        let inquiries = Inquiries(wakeUps: wakeUps)
         plans = Plans(store: store, registry: bundles, signal: signal)
         promotions = Promotions(store: store, registry: bundles, signal: signal)
         let starter = PromotionStarter(wakeUps: wakeUps, settings: orchestration)
         promotionClock = PromotionClock(
-            store: store, registry: bundles, signal: signal, observers: observers, runs: starter, pools: wakeUps, logger: logger)
-        drifts = Drifts(store: store, observers: observers, runs: starter, pools: wakeUps)
+            store: store, registry: bundles, signal: signal, observers: observers, runs: starter, pools: wakeUps,
+            inquiries: inquiries, evidence: evidence, logger: logger)
+        drifts = Drifts(
+            store: store, observers: observers, runs: starter, pools: wakeUps, inspector: LakeInspector(inquiries: inquiries))
         driftClock = DriftClock(store: store, drifts: drifts, every: settings.driftPeriod, logger: logger)
         runs = RunStarter(store: store, wakeUps: wakeUps, settings: orchestration, logger: logger)
         runReader = RunReader(store: store, wakeUps: wakeUps)

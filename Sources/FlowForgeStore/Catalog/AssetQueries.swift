@@ -72,6 +72,19 @@ public struct AssetQueries {
             """, [environment, name, asset.layer.rawValue, id])
     }
 
+    /// A snapshot that was made in the environment, or that lies in another's and was pointed to from it.
+    public func snapshot(_ id: ID<Snapshot>, of asset: AssetName, environment: String) throws -> SnapshotReference? {
+        try session.row(
+            """
+            SELECT s.id, s.version, s.location, CASE WHEN s.environment <> ?3 THEN s.environment END AS home FROM snapshot s
+            WHERE s.id = ?1 AND s.asset = ?2 AND (s.environment = ?3 OR EXISTS (
+                SELECT 1 FROM pointer_move m WHERE m.environment = ?3 AND m.asset = ?2 AND m.snapshot = ?1))
+            """, [id.description, asset.description, environment]
+        ).map { row in
+            SnapshotReference(id: try row.id("id"), version: row["version"], location: row["location"], home: row["home"])
+        }
+    }
+
     /// Takes the asset out of the environment's catalog; its snapshots and their versions stay known.
     public func withdraw(_ asset: AssetName, environment: String) throws {
         try session.change("DELETE FROM asset WHERE environment = ? AND name = ?", [environment, asset.description])

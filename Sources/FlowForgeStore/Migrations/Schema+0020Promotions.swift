@@ -27,6 +27,8 @@ extension Schema {
                 PRIMARY KEY (release, asset)
             ) STRICT, WITHOUT ROWID;
 
+            CREATE INDEX release_pointer_by_snapshot ON release_pointer (snapshot);
+
             -- What the bundle says of its tables' lineage, and when that held in the environment.
             CREATE TABLE release_lineage (
                 id INTEGER PRIMARY KEY,

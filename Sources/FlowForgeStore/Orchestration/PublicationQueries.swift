@@ -28,6 +28,16 @@ public struct PublicationQueries {
         }
     }
 
+    /// Tables whose pointer files agents have moved to where they point now, by name.
+    public func confirmed(environment: String) throws -> [(asset: AssetName, snapshot: SnapshotReference)] {
+        try session.rows(
+            """
+            SELECT asset, snapshot, version, location, home FROM publication
+            WHERE environment = ? AND confirmed_at IS NOT NULL ORDER BY asset
+            """, [environment]
+        ).compactMap { row in try AssetName(row["asset"] as String).map { ($0, try Self.reference(row)) } }
+    }
+
     /// Makes a snapshot the current one, with the version after the last (after a restoration one above
     /// its floor: the lake may have seen versions that are not known here). The pool's polls offer it
     /// from `offerAt` on until it is confirmed.

@@ -74,6 +74,18 @@ public struct PlanQueries {
             ])
     }
 
+    /// Digests of bundles of plans that have not expired, and of changes that have not ended.
+    public func neededBundles() throws -> Set<String> {
+        Set(
+            try session.rows(
+                """
+                SELECT bundle_digest FROM plan WHERE expires_at > ?
+                UNION SELECT plan.bundle_digest FROM promotion JOIN plan ON plan.digest = promotion.plan
+                    WHERE promotion.finished_at IS NULL
+                """, [session.now.milliseconds]
+            ).map { $0["bundle_digest"] })
+    }
+
     public func addRequester(_ principal: String, of plan: String) throws {
         try session.change(
             "INSERT INTO plan_requester (plan, principal) VALUES (?, ?) ON CONFLICT DO NOTHING", [plan, principal])

@@ -9,7 +9,7 @@ extension Session {
 /// Removes what is old, a little at a time: each call is a short transaction.
 ///
 /// Never touched: runs that have not ended, the audit trail, and runs that something current still refers
-/// to, which is what made a current snapshot, the lineage of an asset, or what a re-run took over.
+/// to, which is what made a current snapshot or one that a recent release would return to, the lineage of an asset, or what a re-run took over.
 public struct RetentionQueries {
     let session: Session
 
@@ -85,7 +85,13 @@ public struct RetentionQueries {
             AND NOT EXISTS (SELECT 1 FROM attempt t JOIN lineage_edge e ON e.attempt = t.id WHERE t.run = run.id)
             AND NOT EXISTS (SELECT 1 FROM attempt t JOIN task k ON k.reused_attempt = t.id
                 WHERE t.run = run.id AND k.run <> run.id)
+            AND NOT EXISTS (SELECT 1 FROM snapshot s JOIN release_pointer p ON p.snapshot = s.id JOIN release r ON r.id = p.release
+                WHERE s.run = run.id AND (SELECT count(*) FROM release n WHERE n.environment = r.environment
+                    AND n.bundle_name = r.bundle_name AND n.serial > r.serial) <= \(rollbackReleases))
         """
+
+    /// Of a bundle in an environment: what those many releases before the current one pointed to is kept, to return to.
+    static let rollbackReleases = 10
 
     /// Removes up to `limit` rows of the run, itself at last; `isMore` until it is gone. One with more
     /// rows than that is seen without some of them meanwhile. Nothing is done, and `isMore` is false,

@@ -18,6 +18,7 @@ final class PromotionFixture: Sendable {
     let plans: Plans
     let promotions: Promotions
     let drifts: Drifts
+    let evidence: EvidenceSigner
     let ann = Actor.principal("ann")
     let bob = Actor.principal("bob")
 
@@ -31,12 +32,14 @@ final class PromotionFixture: Sendable {
         environments = Environments(store: plane.store)
         let observers = [TriggerDeployment(wakeUps: plane.wakeUps)]
         deployments = Deployments(store: plane.store, observers: observers)
+        evidence = EvidenceSigner(key: SigningKey(.ed25519), registry: registry)
         let signal = PromotionSignal()
         plans = Plans(store: plane.store, registry: registry, signal: signal)
         promotions = Promotions(store: plane.store, registry: registry, signal: signal)
         drifts = Drifts(
             store: plane.store, observers: observers,
-            runs: PromotionStarter(wakeUps: plane.wakeUps, settings: OrchestrationSettings()), pools: plane.wakeUps)
+            runs: PromotionStarter(wakeUps: plane.wakeUps, settings: OrchestrationSettings()), pools: plane.wakeUps,
+            inspector: LakeInspector(inquiries: Inquiries(wakeUps: plane.wakeUps)))
         try await apply(
             EnvironmentSpec(
                 name: "qa", tier: "qa", upstream: [.init(environment: "dev")], pool: ControlPlane.pool, mode: .physical))
@@ -54,7 +57,7 @@ final class PromotionFixture: Sendable {
             store: plane.store, registry: registry, signal: PromotionSignal(),
             observers: [TriggerDeployment(wakeUps: plane.wakeUps)],
             runs: PromotionStarter(wakeUps: plane.wakeUps, settings: OrchestrationSettings()), pools: plane.wakeUps,
-            logger: Self.logger)
+            inquiries: Inquiries(wakeUps: plane.wakeUps), evidence: evidence, logger: Self.logger)
     }
 
     func apply(_ spec: EnvironmentSpec) async throws {

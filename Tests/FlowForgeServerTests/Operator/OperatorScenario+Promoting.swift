@@ -59,6 +59,7 @@ extension OperatorScenario {
         try await get("getPromotion", "/promotions/\(ID<Promotion>.make())")
         try await post("cancelPromotion", "/promotions/nonsense/cancel")
 
+        try await drift()
         try await get("getDrift", "/environments/prod/drift")
         try await post("lookForDrift", "/environments/dev/drift")
         for verb in ["adopt", "revert"] {
@@ -68,6 +69,27 @@ extension OperatorScenario {
             "suppressDrift", "/environments/dev/drift/schedule%3Anone/suppression",
             ["until": .string(WireCoding.text(Date() + 60)), "reason": "known"])
         try await delete("unsuppressDrift", "/environments/dev/drift/schedule%3Anone/suppression")
+    }
+
+    /// A schedule that was paused, and a pool that was changed.
+    private func drift() async throws {
+        let triggers = try await fixture.get("/triggers?environment=dev", as: fixture.owner).decoded(JSONValue.self)
+        let yearly = try #require(triggers["items"]?.array?.first { $0["name"] == "yearly" }?["id"]?.string)
+        try await post("pauseTrigger", "/triggers/\(yearly)/pause")
+        try await post("lookForDrift", "/environments/dev/drift")
+        let finding = "/environments/dev/drift/schedule%3Amain.yearly"
+        try await put(
+            "suppressDrift", "\(finding)/suppression", ["until": .string(WireCoding.text(Date() + 60)), "reason": "known"])
+        try await get("getDrift", "/environments/dev/drift")
+        try await delete("unsuppressDrift", "\(finding)/suppression")
+        try await post("revertDrift", "\(finding)/revert")
+        for pool in ["other", "local"] {
+            let spec = EnvironmentSpec(
+                name: "dev", pool: pool, config: [.init(name: "environment", values: ["a": ConfigValue(1)])])
+            try await put("applyEnvironment", "/environments/dev", ["spec": try JSONValue(encoding: spec)])
+            try await post("lookForDrift", "/environments/dev/drift")
+            try await post("adoptDrift", "/environments/dev/drift/configuration%3Apool.pool/adopt")
+        }
     }
 
     private func put(_ operation: String, _ path: String, _ body: JSONValue) async throws {
