@@ -157,6 +157,8 @@ extension OperatorAPI {
         /// Absent in lists.
         public var verdicts: [JSONValue]?
         public var journal: [JournalEntry]?
+        /// Of one that is final: tables whose pointer files no agent has moved yet. Absent in lists, and where there is none.
+        public var unpublished: [AssetName]?
 
         public init(
             id: ID<Promotion>, kind: String, environment: String, source: String?, bundle: BundleReference, plan: String,

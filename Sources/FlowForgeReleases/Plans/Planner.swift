@@ -108,7 +108,8 @@ struct Planner: Sendable {
         content.gates = environment.spec.gates
         return Plan(
             environment: environment.name, bundle: bundle.reference, from: ground.current?.bundle, release: ground.current?.id,
-            baseSerial: environment.serial, mode: wish.mode ?? .physical, source: wish.source,
+            baseSerial: environment.serial,
+            mode: wish.mode ?? (wish.source == nil ? .physical : environment.spec.mode), source: wish.source,
             expiresAt: Date(timeIntervalSince1970: (session.now.timeIntervalSince1970 + lifetime).rounded()), content: content)
     }
 

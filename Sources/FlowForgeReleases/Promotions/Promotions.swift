@@ -247,6 +247,11 @@ public struct Promotions: Sendable {
             release: row.release, runs: try session.promotions.runs(of: row.id))
         guard full else { return view }
         view.verdicts = try PromotionGates(session: session).verdicts(of: row, plan).map { try JSONValue(encoding: $0) }
+        if row.state.isFinal {
+            let outputs = try session.bundles.requiredManifest(plan.plan.bundle).outputs
+            let waiting = try session.publications.unconfirmed(environment: row.environment).filter(outputs.contains)
+            view.unpublished = waiting.isEmpty ? nil : waiting
+        }
         view.journal = try session.promotions.journal(of: row.id).map {
             .init(event: $0.event.rawValue, step: $0.step?.rawValue, message: $0.message, at: $0.at)
         }

@@ -38,6 +38,13 @@ public struct PublicationQueries {
         ).compactMap { row in try AssetName(row["asset"] as String).map { ($0, try Self.reference(row)) } }
     }
 
+    /// Tables whose pointer files no agent has moved to where they point now, by name.
+    public func unconfirmed(environment: String) throws -> [AssetName] {
+        try session.rows(
+            "SELECT asset FROM publication WHERE environment = ? AND confirmed_at IS NULL ORDER BY asset", [environment]
+        ).compactMap { AssetName($0["asset"] as String) }
+    }
+
     /// Makes a snapshot the current one, with the version after the last (after a restoration one above
     /// its floor: the lake may have seen versions that are not known here). The pool's polls offer it
     /// from `offerAt` on until it is confirmed.

@@ -133,7 +133,7 @@ public struct PromotionQueries {
                 row.id.description, former.state.rawValue, try jsonText(former.lifecycle.done),
             ])
         try session.requireOneChange("promotion \(row.id) has moved meanwhile")
-        if row.state != former.state { try note(row.id, .state, message: "\(row.state.rawValue): \(row.message)") }
+        if row.state != former.state { try note(row.id, .state, message: row.message.isEmpty ? row.state.rawValue : "\(row.state.rawValue): \(row.message)") }
     }
 
     public func note(

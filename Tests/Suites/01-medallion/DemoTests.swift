@@ -16,9 +16,14 @@ import Testing
             for expected in [
                 "ingest_flights", "succeeded", "quarantined", "gold.carrier_punctuality", "gold.airport_day", "bronze.flights",
                 "flights*.csv", "flowforge run logs",
+                // On to prod: promoted with an approval, stopped by a gate that names the columns, rolled back.
+                "13 tables point to it", "cancelled_share", "gold.weather_delay.mean_departure_delay_minutes", "a gate denies it",
+                "refused: readers", "rollback nyc-flights@1.0.0 to 'prod'",
             ] {
                 #expect(result.output.contains(expected), "missing '\(expected)' in\n\(result.output)")
             }
+            let refused = try #require(result.output.range(of: "refused: readers"))
+            #expect(!result.output[refused.upperBound...].contains("cancelled_share"), "the rollback brought the former columns back")
             #expect(!result.output.contains("\u{1B}["), "colour although the output is no terminal")
             #expect(processes(mentioning: folder.path).isEmpty)
 

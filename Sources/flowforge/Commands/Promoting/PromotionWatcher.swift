@@ -41,6 +41,7 @@ struct PromotionWatcher {
         var told = 0
         var message = ""
         var patience = Patience()
+        var end: ContinuousClock.Instant?
         while true {
             let view: OperatorAPI.PromotionView
             do {
@@ -61,8 +62,14 @@ struct PromotionWatcher {
                 }
             }
             (told, message) = (journal.count, view.message)
-            if view.isFinal {
+            let last = end ?? .now.advanced(by: RunWatcher.publicationPatience)
+            if view.isFinal { end = last }
+            // Who reads the lake right after this sees what was promoted.
+            if view.isFinal, view.unpublished == nil || .now >= last {
                 if !remote.console.json { try remote.console.print(PromotionPage.end(view, remote.console.style)) }
+                if let waiting = view.unpublished {
+                    remote.console.note("readers do not see \(waiting.map(\.description).joined(separator: ", ")) yet: no agent has moved the pointers")
+                }
                 return view
             }
             try await Task.sleep(for: Self.beat)
