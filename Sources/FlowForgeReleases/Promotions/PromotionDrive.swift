@@ -237,6 +237,8 @@ struct PointerMoves {
     func move(to wanted: [ReleasePointer], in environment: EnvironmentRow, of outputs: Set<AssetName>) throws -> Int {
         let now = try session.publications.pointers(environment: environment.name, assets: outputs.union(wanted.map(\.asset)))
         let current = Dictionary(now.map { ($0.asset, $0) }) { $1 }
+        // What made them ran elsewhere: here their lineage is what the release declares.
+        let lineage = Dictionary(grouping: try session.releases.lineage(environment: environment.name), by: \.to.name)
         var moved = 0
         for pointer in wanted where current[pointer.asset] != pointer {
             let snapshot = SnapshotReference(
@@ -245,6 +247,8 @@ struct PointerMoves {
             let published = try session.publications.point(
                 snapshot, of: pointer.asset, environment: environment.name, pool: environment.pool, offerAt: session.now)
             try session.assets.point(published, of: pointer.asset, environment: environment.name)
+            try session.lineage.declareEdges(
+                to: pointer.asset, environment: environment.name, lineage["\(pointer.asset)"] ?? [], of: pointer.snapshot)
             moved += 1
         }
         for pointer in wanted where current[pointer.asset] == pointer {

@@ -52,6 +52,16 @@ public struct LineageQueries {
         }
     }
 
+    /// The same for a table that points at a snapshot of another environment, which is named with it.
+    public func declareEdges(
+        to output: AssetName, environment: String, _ edges: [OperatorAPI.LineageEdge], of snapshot: ID<Snapshot>
+    ) throws {
+        guard let row = try session.row("SELECT attempt FROM snapshot WHERE id = ?", [snapshot.description]) else {
+            throw StoreError.conflict("\(snapshot) is no known snapshot of \(output)")
+        }
+        try replaceEdges(to: output, environment: environment, with: edges, attempt: try row.id("attempt"))
+    }
+
     /// What `node` was made of. For a table: the tables it was made of. For a column: its input
     /// columns, and those that act on all rows of its table, with the column itself as their end.
     public func edges(to node: OperatorAPI.LineageNode, environment: String) throws -> [OperatorAPI.LineageEdge] {

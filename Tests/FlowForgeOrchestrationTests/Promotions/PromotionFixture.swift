@@ -118,6 +118,19 @@ final class PromotionFixture: Sendable {
         }
     }
 
+    /// The agent is asked, and says so.
+    func answer(_ answers: [ID<Inquiry>: InquiryAnswer]) async throws {
+        for _ in answers {
+            var request = AgentAPI.PollRequest(freeSlots: 0, slots: 1, engines: [], waitSeconds: 0)
+            request.answers = ["inspect", "compare"]
+            for question in try await plane.dispatcher.poll(request, from: agent.identity).inquiries ?? [] {
+                try await agent.report(
+                    .answered(.init(inquiry: question.inquiry, fencing: question.fencing, answer: answers[question.inquiry])),
+                    of: nil)
+            }
+        }
+    }
+
     func request(
         _ kind: String, to environment: String? = "prod", from source: String? = nil, bundle: String? = "mart",
         plan: String? = nil,
