@@ -18,6 +18,7 @@ import fleet
 import history
 import large
 import peers
+import releases
 from installation import BIN, DUCKDB, RAW, ROOT, commands, cpu, installation, instant, percentile, resident, table, tables
 
 
@@ -153,7 +154,7 @@ def stripped(binary):
 FIGURES = {
     "medallion": medallion, "latency": latency, "idle": idle, "idle-fleet": fleet.idle, "transitions": fleet.transitions,
     "reconnect": fleet.reconnect, "dispatch": dispatch.dispatch, "history": history.history, "schedules": history.schedules,
-    "large": large.large, "peers": peers.peers,
+    "large": large.large, "peers": peers.peers, "plan": releases.plan, "promotions": releases.promotions,
 }
 
 if __name__ == "__main__":
