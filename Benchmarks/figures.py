@@ -17,6 +17,7 @@ import dispatch
 import fleet
 import history
 import large
+import peer_sqlmesh
 import peers
 import releases
 from installation import BIN, DUCKDB, RAW, ROOT, commands, cpu, installation, instant, percentile, resident, table, tables
@@ -155,6 +156,7 @@ FIGURES = {
     "medallion": medallion, "latency": latency, "idle": idle, "idle-fleet": fleet.idle, "transitions": fleet.transitions,
     "reconnect": fleet.reconnect, "dispatch": dispatch.dispatch, "history": history.history, "schedules": history.schedules,
     "large": large.large, "peers": peers.peers, "plan": releases.plan, "promotions": releases.promotions,
+    "push": releases.push, "sqlmesh": peer_sqlmesh.sqlmesh,
 }
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Plans, promotions and pushes of large bundles."""
 
+import os
+import re
 import subprocess
 import time
 
@@ -140,3 +142,43 @@ def pointers(lake, assets, began):
             return max(times) - began
         time.sleep(0.2)
     raise RuntimeError(f"of {assets} pointers {sum(moved > began for moved in times)} were moved within 120 s")
+
+
+def push(megabytes=200, files=20):
+    """A bundle of random files, pushed; then its next version, in which one of them differs."""
+    rows = []
+    with installation(agent=None) as it:
+        folder = it.folder / "large"
+        (folder / "bin").mkdir(parents=True)
+        (folder / "files").mkdir()
+        (folder / "bin/task.sh").write_text("#!/bin/sh\nexit 0\n")
+        (folder / "bin/task.sh").chmod(0o755)
+        for number in range(files):
+            (folder / f"files/f{number}.bin").write_bytes(os.urandom(megabytes * 10**6 // files))
+        for what, version in (("first push", "1.0.0"), ("one file changed", "2.0.0"), ("pushed again", "2.0.0")):
+            (folder / "flowforge.yaml").write_text(
+                f"bundle: {{name: large, version: {version}}}\ninclude: [files/*]\nflows:\n  f:\n    tasks:\n"
+                "      t: {layer: bronze, command: [bin/task.sh]}\n")
+            if what == "one file changed":
+                (folder / "files/f7.bin").write_bytes(os.urandom(megabytes * 10**6 // files))
+            os.sync()
+            received, used = loopback(), cpu(it.server.pid)
+            said = []
+            took = seconds(lambda: said.append(subprocess.run(
+                [BIN / "flowforge", "bundle", "push", folder, "--timeout", "120"], env=it.environment, check=True,
+                capture_output=True, text=True).stderr))
+            sent = re.search(r"\((.*) sent\)", said[0])
+            rows.append([
+                what, f"{took:.2f}", f"{cpu(it.server.pid) - used:.2f}", sent[1] if sent else "nothing",
+                f"{(loopback() - received) / 1e6:.1f}"])
+    table(
+        f"flowforge bundle push of {megabytes} MB in {files} files", ["", "s", "flowforged CPU s", "of blobs", "MB over loopback"],
+        rows, ["over loopback: what its interface has counted meanwhile, of everything on the machine"])
+
+
+def loopback():
+    """Bytes that the loopback interface has received."""
+    for line in open("/proc/net/dev"):
+        if line.strip().startswith("lo:"):
+            return int(line.split(":")[1].split()[0])
+    return 0

@@ -32,9 +32,9 @@ public struct PackedBundle: Hashable, Sendable {
         [(ociManifest.layers[0], layerBytes), (ociManifest.config, configBytes), (descriptor, ociManifestBytes)]
     }
 
-    /// Packs files that were validated against `manifest` before.
-    init(manifest: Manifest, files: [BundleFile]) throws(BundleRefusal) {
-        lock = files.first { $0.path == BundleLock.fileName }.flatMap { try? BundleLock(reading: $0.contents) }
+    /// Packs files that were validated against `manifest` before; `lock` is what their `flowforge.lock` says.
+    init(manifest: Manifest, lock: BundleLock?, files: [BundleFile]) throws(BundleRefusal) {
+        self.lock = lock
         let layer = try BundleArchive.pack(files)
         let config = try Self.canonical(manifest)
         let head = OCIManifest(
@@ -43,6 +43,20 @@ public struct PackedBundle: Hashable, Sendable {
         let headBytes = try Self.canonical(head)
         self.manifest = manifest
         self.files = files.sorted { BundlePath.precedes($0.path, $1.path) }
+        ociManifest = head
+        ociManifestBytes = headBytes
+        configBytes = config
+        layerBytes = layer
+        digest = ContentDigest.of(headBytes)
+    }
+
+    /// What ``accepted(digest:from:)`` has read.
+    init(
+        manifest: Manifest, lock: BundleLock?, files: [BundleFile], head: OCIManifest, headBytes: Data, config: Data, layer: Data
+    ) {
+        self.manifest = manifest
+        self.lock = lock
+        self.files = files
         ociManifest = head
         ociManifestBytes = headBytes
         configBytes = config

@@ -96,17 +96,21 @@ public final class BundleRegistry: Sendable {
 
     // MARK: Bundles
 
-    /// The whole bundle, verified when it was read. Throws as ``push(digest:by:)`` does.
+    /// The whole bundle, which must be recorded; its digests are verified when it is read. Throws as ``push(digest:by:)`` does.
     func packed(_ digest: String) async throws -> PackedBundle {
         if let known = recent.withLock({ $0.first { $0.digest == digest } }) { return known }
         let folder = folder
-        let bundle = try await verifications.run { try folder.verified(digest) }
+        let bundle = try await verifications.run { try folder.accepted(digest) }
+        remember(bundle)
+        return bundle
+    }
+
+    private func remember(_ bundle: PackedBundle) {
         recent.withLock { recent in
-            recent.removeAll { $0.digest == digest }
+            recent.removeAll { $0.digest == bundle.digest }
             recent.insert(bundle, at: 0)
             if recent.count > Self.mostRecent { recent.removeLast() }
         }
-        return bundle
     }
 
     /// Verifies the bundle whose OCI manifest is the blob `digest` (every blob against its digest, the
@@ -126,7 +130,13 @@ public final class BundleRegistry: Sendable {
         let folder = folder
         renew([digest])
         _ = try folder.place(of: digest)
-        let bundle = try await verifications.run { try folder.verified(digest) }
+        // What is recorded was found right before: pushed again, only its blobs can have been damaged.
+        let isRecorded = try await store.read { session in
+            try session.bundles.find(digest: digest).map { $0.removedAt == nil } ?? false
+        }
+        let bundle = try await verifications.run {
+            isRecorded ? try folder.accepted(digest) : try folder.verified(digest)
+        }
         // From here on its blobs are a day younger than garbage: it cannot be collected before it is recorded.
         renew(bundle.blobs.map(\.descriptor.digest))
         let digests = bundle.blobs.map(\.descriptor.digest)
@@ -154,6 +164,7 @@ public final class BundleRegistry: Sendable {
             for attestation in read { try Self.record(attestation, by: actor, session) }
             return (row, true)
         }
+        remember(bundle)
         // Also for what was recorded before: the process may have ended between the two writes.
         try await verifications.run {
             try folder.name(bundle)
@@ -164,8 +175,10 @@ public final class BundleRegistry: Sendable {
                 "bundle pushed",
                 metadata: ["bundle": "\(manifest.name)@\(manifest.version)", "digest": "\(digest)", "by": "\(actor)"])
         }
-        return (OperatorAPI.BundleView(
-            row, manifest: manifest, lock: bundle.lock, signatures: try await signatures(of: digest)), created)
+        return (
+            OperatorAPI.BundleView(
+                row, manifest: manifest, lock: bundle.lock, signatures: try await signatures(of: digest)), created
+        )
     }
 
     private static func audit(

@@ -55,8 +55,17 @@ struct RegistryFolder: Sendable {
     /// Reads and checks the whole bundle. Throws ``APIError`` `not_found`, `invalid_bundle`, or
     /// `storage_full`. Blobs that were damaged on disk are set aside, so that pushing again repairs them.
     func verified(_ digest: String) throws -> PackedBundle {
+        try reading(digest) { () throws(BundleRefusal) in try PackedBundle.read(digest: digest, from: layout) }
+    }
+
+    /// A bundle that is recorded, and so was ``verified(_:)``: its digests are checked again. Throws as that does.
+    func accepted(_ digest: String) throws -> PackedBundle {
+        try reading(digest) { () throws(BundleRefusal) in try PackedBundle.accepted(digest: digest, from: layout) }
+    }
+
+    private func reading(_ digest: String, _ read: () throws(BundleRefusal) -> PackedBundle) throws -> PackedBundle {
         do {
-            return try PackedBundle.read(digest: digest, from: layout)
+            return try read()
         } catch  where error.reason == .digestMismatch {
             let set = try setAsideDamaged(digest)
             guard set.isEmpty else {

@@ -54,6 +54,16 @@ import Testing
         #expect(SQLScan(one).code != SQLScan(other).code)
     }
 
+    @Test(arguments: 0..<128 as Range<UInt32>) func `white space and letters of ASCII are what Unicode says`(number: UInt32)
+        throws
+    {
+        let scalar = try #require(Unicode.Scalar(number))
+        let isSpace = scalar.properties.isWhitespace
+        #expect((SQLScan("SELECT 1,\(scalar)2").code == "SELECT 1,2") == isSpace, "\(number)")
+        let joins = scalar.properties.isAlphabetic || "0123456789_$'\"".unicodeScalars.contains(scalar)
+        if !isSpace, scalar != ";" { #expect(SQLScan("SELECT a \(scalar)").code.hasPrefix("SELECT a ") == joins, "\(number)") }
+    }
+
     @Test(arguments: [
         // Columns.
         (
@@ -107,6 +117,30 @@ import Testing
         #expect(diff.impact == .nonBreaking)
     }
 
+    /// What a comparison finds that takes every task apart, also those that are the same.
+    private static func changesOfAll(_ one: PackedBundle, _ other: PackedBundle) -> [BundleDiff.Change] {
+        let before = BundleFacts(one, beside: other, leavingOut: []).items
+        let after = BundleFacts(other, beside: one, leavingOut: []).items
+        return Set(before.keys).union(after.keys).sorted().compactMap {
+            BundleDiff.Change($0, before: before[$0], after: after[$0])
+        }
+    }
+
+    @Test func `tasks are the same only if their bytes, queries, checks and columns are`() async throws {
+        let one = try await locked()
+        #expect(BundleFacts.same(one, one) == ["daily.ingest", "daily.orders"])
+        #expect(BundleFacts.same(one, try await locked(sql: Sample.sql + " ")) == ["daily.ingest"])
+        #expect(BundleFacts.same(one, try await locked(Sample.manifest("- not_null: id", "- unique: id"))) == ["daily.ingest"])
+        #expect(BundleFacts.same(one, try bundle()) == [])
+        // Of another input column, the same query makes another one.
+        #expect(BundleFacts.same(one, try await locked(Sample.manifest("type: BIGINT", "type: INTEGER"))) == [])
+        // Equal as Swift compares texts, and not by their bytes.
+        let composed = try bundle(Sample.manifest("layer: silver", "description: \u{E9}\n        layer: silver"))
+        let decomposed = try bundle(Sample.manifest("layer: silver", "description: e\u{301}\n        layer: silver"))
+        #expect(BundleFacts.same(composed, decomposed) == [])
+        #expect(BundleDiff(composed, decomposed).changes.map(\.name) == ["daily.orders"])
+    }
+
     /// Every pair of versions, made of random choices.
     @Test func `the difference back mirrors the difference forth, and there is none to itself`() throws {
         var random = SystemRandomNumberGenerator()
@@ -131,6 +165,7 @@ import Testing
             #expect(BundleDiff(other, one) == diff.mirrored, "\(first) \(second)")
             #expect(diff.mirrored.mirrored == diff)
             #expect(diff.changes.isEmpty == (first == second), "\(first) \(second)")
+            #expect(diff.changes == Self.changesOfAll(one, other))
             #expect(try WireCoding.decode(BundleDiff.self, from: WireCoding.encode(diff)) == diff)
             #expect(BundleDiff(one, one).changes.isEmpty)
         }
@@ -203,6 +238,7 @@ import Testing
             for other in versions {
                 let diff = BundleDiff(one, other)
                 #expect(BundleDiff(other, one) == diff.mirrored && diff.mirrored.mirrored == diff)
+                #expect(diff.changes == Self.changesOfAll(one, other))
             }
             #expect(BundleDiff(one, one).changes.isEmpty)
         }

@@ -45,6 +45,21 @@ import Testing
         #expect(try BundleLock(reading: Self.lock.text) == Self.lock)
         let empty = BundleLock(engine: .init(name: "duckdb", version: "1"), assets: [])
         #expect(try BundleLock(reading: empty.text) == empty)
+        // Its lines are JSON as the rest is, whatever is in a name.
+        let odd = ["a\"b", "a\\b", "a/b", "\u{E9}\u{1F600}", "a\u{1}\n\u{7F}", "a b"].map {
+            LockedColumn(name: $0, type: "ENUM('\($0)')", nullable: Bool.random(), classification: $0)
+        }
+        let steps = odd.map {
+            LockedLineage(column: $0.name, from: $0.name, kind: .source, fromColumn: $0.type, subtype: .identity)
+        }
+        let asset = LockedAsset(asset: Self.lock.assets[0].asset, of: Self.lock.assets[0].of, columns: odd, lineage: steps)
+        let strange = BundleLock(engine: .init(name: "duckdb", version: "1"), assets: [asset])
+        let lines = Set(String(decoding: strange.text, as: UTF8.self).split(separator: "\n").map { $0.drop { $0 == " " } })
+        for line in try asset.columns.map(WireCoding.encode) + asset.lineage.map(WireCoding.encode) {
+            let text = String(decoding: line, as: UTF8.self)
+            #expect(lines.contains(text[...]) || lines.contains("\(text),"), "\(text)")
+        }
+        #expect(try BundleLock(reading: strange.text) == strange)
         // Codable too, as the control plane keeps it.
         #expect(try WireCoding.decode(BundleLock.self, from: WireCoding.encode(Self.lock)) == Self.lock)
     }

@@ -64,10 +64,18 @@ struct OCILayoutTests {
             let packed = try BundleBuilder.build(Sample.files())
             try packed.write(to: layout)
             func reason() -> BundleRefusal.Reason? {
+                let accepted = Result { () throws(BundleRefusal) in
+                    try PackedBundle.accepted(digest: packed.digest, from: layout)
+                }
                 do {
-                    _ = try PackedBundle.read(digest: packed.digest, from: layout)
+                    let read = try PackedBundle.read(digest: packed.digest, from: layout)
+                    #expect(read == packed && (try? accepted.get()) == packed)
                     return nil
-                } catch { return error.reason }
+                } catch {
+                    let reason = error.reason
+                    #expect(throws: BundleRefusal.self) { try accepted.get() }
+                    return reason
+                }
             }
             #expect(reason() == nil)
             for blob in packed.blobs {

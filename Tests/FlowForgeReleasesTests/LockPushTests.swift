@@ -53,7 +53,7 @@ struct LockPushTests {
         let good = try fixture.pack()
         let lock = BundleLock(engine: .init(name: "duckdb", version: "1.5.5"), assets: [])
         let bundle = try PackedBundle(
-            manifest: good.manifest,
+            manifest: good.manifest, lock: lock,
             files: good.files + [BundleFile(path: BundleLock.fileName, isExecutable: false, contents: lock.text)])
         let error = try await #require(throws: APIError.self) { try await fixture.push(bundle) }
         #expect(error.code == .invalidBundle)

@@ -13,7 +13,9 @@ public struct BundleDiff: Hashable, Sendable, Codable {
 
     public init(_ from: PackedBundle, _ to: PackedBundle) {
         (self.from, self.to) = (from.reference, to.reference)
-        let (before, after) = (BundleFacts(from, beside: to).items, BundleFacts(to, beside: from).items)
+        let same = BundleFacts.same(from, to)
+        let before = BundleFacts(from, beside: to, leavingOut: same).items
+        let after = BundleFacts(to, beside: from, leavingOut: same).items
         changes = Set(before.keys).union(after.keys).sorted().compactMap { item in
             Change(item, before: before[item], after: after[item])
         }

@@ -19,10 +19,15 @@ struct BundleFacts {
     private let files: [String: BundleFile]
     /// Of tables whose columns the lock knows, and so does that of the bundle on the other side.
     private let columns: [AssetName: [LockedColumn]]
+    /// `flow.task`.
+    private let same: Set<String>
 
     /// Columns of a lock count where both bundles know them, or only one has the table: what is not known
     /// has neither come nor gone.
-    init(_ bundle: PackedBundle, beside other: PackedBundle) {
+    ///
+    /// Tasks of `same`, which ``same(_:_:)`` finds, are left out, with what belongs to them.
+    init(_ bundle: PackedBundle, beside other: PackedBundle, leavingOut same: Set<String>) {
+        self.same = same
         let (known, others) = (bundle.lock?.knownColumns ?? [:], other.lock?.knownColumns ?? [:])
         let written = Set(other.manifest.flows.flatMap(\.tasks).compactMap(\.output))
         columns = known.filter { others[$0.key] != nil || !written.contains($0.key) }
@@ -39,6 +44,31 @@ struct BundleFacts {
         for file in bundle.files where !read.contains(file.path) {
             add(.file, file.path, ["contents": .string(ContentDigest.of(file.contents)), "executable": .bool(file.isExecutable)])
         }
+    }
+
+    /// Tasks that are the same in both bundles, with their queries and the columns of their tables: most are, and taking
+    /// them apart is most of the work.
+    static func same(_ bundle: PackedBundle, _ other: PackedBundle) -> Set<String> {
+        func tasks(_ bundle: PackedBundle) -> [String: TaskSpec] {
+            let all = bundle.manifest.flows.flatMap { flow in flow.tasks.map { ("\(flow.name).\($0.name)", $0) } }
+            return Dictionary(all) { first, _ in first }
+        }
+        func contents(_ bundle: PackedBundle) -> [String: Data] {
+            Dictionary(bundle.files.map { ($0.path, $0.contents) }) { first, _ in first }
+        }
+        // Swift holds texts for equal whose bytes are not; none of ASCII.
+        let isPlain = [bundle, other].allSatisfy { $0.configBytes.isASCII && $0.isLockPlain }
+        guard isPlain else { return [] }
+        let (others, files, otherFiles) = (tasks(other), contents(bundle), contents(other))
+        let (known, otherKnown) = (bundle.lock?.knownColumns ?? [:], other.lock?.knownColumns ?? [:])
+        return Set(
+            tasks(bundle).filter { name, task in
+                guard let match = others[name], match == task else { return false }
+                // A check has numbers, of which 0 and -0 are equal.
+                return (task.checks.isEmpty || (try? WireCoding.encode(task.checks)) == (try? WireCoding.encode(match.checks)))
+                    && task.sql.map { files[$0] == otherFiles[$0] } ?? true
+                    && task.output.map { known[$0] == otherKnown[$0] } ?? true
+            }.keys)
     }
 
     private mutating func add(_ subject: BundleDiff.Subject, _ name: String, _ fields: [String: JSONValue]) {
@@ -69,7 +99,7 @@ struct BundleFacts {
     private mutating func add(_ flow: FlowSpec) {
         add(.flow, flow.name, members(flow, but: "tasks", "triggers"))
         for trigger in flow.triggers ?? [] { add(.trigger, "\(flow.name).\(trigger.name)", members(trigger)) }
-        for task in flow.tasks {
+        for task in flow.tasks where !same.contains("\(flow.name).\(task.name)") {
             var fields = members(task, but: "checks", "columns", "source", "sql", "load", "output")
             if let source = task.source { fields["source"] = .object(members(source, but: "columns")) }
             if let path = task.sql { fields["query"] = .string(query(path)) }
@@ -127,6 +157,17 @@ struct BundleFacts {
         case .bool, .integer, .number: false
         }
     }
+}
+
+extension PackedBundle {
+    /// Whether the lock's text is ASCII.
+    fileprivate var isLockPlain: Bool {
+        files.first { $0.path == BundleLock.fileName }?.contents.isASCII ?? true
+    }
+}
+
+extension Data {
+    fileprivate var isASCII: Bool { withUnsafeBytes { bytes in bytes.allSatisfy { $0 < 0x80 } } }
 }
 
 extension LockedColumn {

@@ -11,9 +11,9 @@ public enum BundleBuilder {
     }
 
     static func build(_ files: [BundleFile]) throws(BundleProblems) -> PackedBundle {
-        let manifest = try validate(files)
+        let (manifest, lock) = try ManifestReader.read(files)
         do {
-            return try PackedBundle(manifest: manifest, files: files)
+            return try PackedBundle(manifest: manifest, lock: lock, files: files)
         } catch {
             throw BundleProblems([Problem(file: BundleFolder.manifestName, message: error.message)])
         }
@@ -21,6 +21,6 @@ public enum BundleBuilder {
 
     /// `files` must have passed ``BundleFolder/files()`` or ``BundleArchive/files(in:)``.
     static func validate(_ files: [BundleFile]) throws(BundleProblems) -> Manifest {
-        try ManifestReader.read(files)
+        try ManifestReader.read(files).manifest
     }
 }

@@ -15,13 +15,13 @@ final class ManifestReader {
 
     /// The manifest in `files`, which must have passed ``BundleFolder/files()`` or
     /// ``BundleArchive/files(in:)``.
-    static func read(_ files: [BundleFile]) throws(BundleProblems) -> Manifest {
+    static func read(_ files: [BundleFile]) throws(BundleProblems) -> (manifest: Manifest, lock: BundleLock?) {
         let read = try readWithoutLock(files)
-        guard let file = files.first(where: { $0.path == BundleLock.fileName }) else { return read.manifest }
+        guard let file = files.first(where: { $0.path == BundleLock.fileName }) else { return (read.manifest, nil) }
         let lock = try BundleLock(reading: file.contents)
         let faults = LockSubject(read.manifest, files, contracts: read.contracts).faults(of: lock)
         guard faults.isEmpty else { throw BundleProblems(faults) }
-        return read.manifest
+        return (read.manifest, lock)
     }
 
     /// The same whatever `flowforge.lock` says, and what the contracts say of tables.

@@ -35,9 +35,9 @@ struct SQLScan {
         var isAfterGap = false
         while index < scalars.count {
             let scalar = scalars[index]
-            if scalar.properties.isWhitespace || skipComment() {
+            if Self.isSpace(scalar) || skipComment() {
                 isAfterGap = true
-                if index < scalars.count, scalars[index].properties.isWhitespace { advance() }
+                if index < scalars.count, Self.isSpace(scalars[index]) { advance() }
                 continue
             }
             if let semicolon, scalar != ";", !isAfterStatement {
@@ -60,8 +60,8 @@ struct SQLScan {
                 let place = position
                 let word = word()
                 if firstWord == nil { firstWord = (word, place) }
-                if word.lowercased() == "getvariable" { readVariable(place) }
-                if word.lowercased() == "e", index < scalars.count, scalars[index] == "'" { skipQuoted("'", escapes: true) }
+                if word.utf8.count == 11, word.lowercased() == "getvariable" { readVariable(place) }
+                if word == "e" || word == "E", index < scalars.count, scalars[index] == "'" { skipQuoted("'", escapes: true) }
             } else {
                 if firstWord == nil, scalar != "(" { firstWord = (String(Character(scalar)), position) }
                 skipToken(scalar)
@@ -84,8 +84,8 @@ struct SQLScan {
         // `a b`, `'a' 'b'` and `1 .5` are not `ab`, `'a''b'` and `1.5`.
         func isDigit(_ scalar: Unicode.Scalar) -> Bool { "0"..."9" ~= scalar }
         func mayJoin(_ one: Unicode.Scalar, _ other: Unicode.Scalar) -> Bool {
-            let isText = [one, other].map { isWordPart($0) || $0 == "'" || $0 == "\"" }
-            return isText == [true, true] || (one == "." && isDigit(other)) || (isDigit(one) && other == ".")
+            func isText(_ scalar: Unicode.Scalar) -> Bool { isWordPart(scalar) || scalar == "'" || scalar == "\"" }
+            return (isText(one) && isText(other)) || (one == "." && isDigit(other)) || (isDigit(one) && other == ".")
         }
         if afterGap, let last = code.unicodeScalars.last, mayJoin(last, scalars[token.lowerBound]) { code += " " }
         code.unicodeScalars.append(contentsOf: scalars[token])
@@ -184,7 +184,7 @@ struct SQLScan {
     /// Only a literal name can be checked; another expression is left to the engine.
     private mutating func readVariable(_ start: SourcePosition) {
         var at = index
-        func skipSpace() { while at < scalars.count, scalars[at].properties.isWhitespace { at += 1 } }
+        func skipSpace() { while at < scalars.count, Self.isSpace(scalars[at]) { at += 1 } }
         skipSpace()
         guard at < scalars.count, scalars[at] == "(" else { return }
         at += 1
@@ -199,7 +199,15 @@ struct SQLScan {
         variables.append((String(name), start))
     }
 
-    private func isWordStart(_ scalar: Unicode.Scalar) -> Bool { scalar == "_" || scalar.properties.isAlphabetic }
+    // What Unicode says of ASCII is known without its tables, and plans look at every query of a bundle.
+    private func isWordStart(_ scalar: Unicode.Scalar) -> Bool {
+        guard scalar.isASCII else { return scalar.properties.isAlphabetic }
+        return scalar == "_" || "a"..."z" ~= scalar || "A"..."Z" ~= scalar
+    }
+
+    private static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.isASCII ? scalar == " " || "\t"..."\r" ~= scalar : scalar.properties.isWhitespace
+    }
 
     private func isWordPart(_ scalar: Unicode.Scalar) -> Bool {
         isWordStart(scalar) || scalar == "$" || (scalar.value >= 0x30 && scalar.value <= 0x39)

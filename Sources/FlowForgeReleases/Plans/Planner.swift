@@ -92,8 +92,7 @@ struct Planner: Sendable {
         content.changes = draft.changes
         content.impact = draft.changes.map(\.impact).max()
         content.downstream = try Downstream(session: session, environment: environment.name).hits(
-            of: draft.changes, from: try former.flatMap { try session.bundles.lock(digest: $0.digest) },
-            to: try session.bundles.lock(digest: bundle.digest))
+            of: draft.changes, from: former?.lock, to: bundle.lock)
         let config = (wish.config ?? environment.releaseConfig).seen(by: manifest)
         if let current = ground.current, let former {
             let applied = (current.config ?? environment.releaseConfig).seen(by: former.manifest)
