@@ -5,6 +5,29 @@ import NIOCore
 extension OperatorClient {
     public func whoAmI() async throws -> OperatorAPI.PrincipalView { try await value(.get("/whoami")) }
 
+    /// By name.
+    public func organisations(
+        after: String? = nil, limit: Int? = nil
+    ) async throws -> OperatorAPI.Page<OperatorAPI.OrganisationView> {
+        try await value(.get("/organisations", Self.page(after, limit)))
+    }
+
+    public func createOrganisation(_ request: OperatorAPI.CreateOrganisation) async throws -> OperatorAPI.OrganisationView {
+        try await value(.post("/organisations", request))
+    }
+
+    /// By organisation and name.
+    public func projects(
+        organisation: String? = nil, after: String? = nil, limit: Int? = nil
+    ) async throws -> OperatorAPI.Page<OperatorAPI.ProjectView> {
+        try await value(
+            .get("/projects", [("organisation", organisation), ("after", after), ("limit", limit.map(String.init))]))
+    }
+
+    public func createProject(_ request: OperatorAPI.CreateProject) async throws -> OperatorAPI.ProjectView {
+        try await value(.post("/projects", request))
+    }
+
     public func principals(
         after: String? = nil, limit: Int? = nil
     ) async throws -> OperatorAPI.Page<OperatorAPI.PrincipalView> {

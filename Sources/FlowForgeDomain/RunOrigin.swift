@@ -39,6 +39,9 @@ public struct LimitKey: Hashable, Sendable, Comparable, LosslessStringConvertibl
     public static func resource(_ name: String) -> LimitKey { LimitKey(unchecked: "resource:\(name)") }
     public static func backfill(_ id: String) -> LimitKey { LimitKey(unchecked: "backfill:\(id)") }
 
+    /// Of which it is the limit.
+    public var pool: String? { description.hasPrefix("pool:") ? String(description.dropFirst("pool:".count)) : nil }
+
     private init(unchecked: String) { description = unchecked }
 
     public init?(_ text: String) {

@@ -35,6 +35,12 @@ public struct JoinTokens: Sendable {
         }
         let token = BearerToken.make(.join)
         let (id, expiresAt) = try await store.write { session in
+            guard session.scope.isWholeOrganisation else { throw APIError.needsOrganisation("join tokens") }
+            // The whole control plane's owners make tokens for anybody's pools.
+            if try !session.scope.isPlatform || session.organisations.owner(ofPool: request.pool) == nil {
+                try session.organisations.claim(
+                    pool: request.pool, for: session.scope.organisation ?? Scope.defaultName)
+            }
             let id = ID<JoinToken>.make(at: session.now)
             let expiresAt = session.now.addingTimeInterval(Double(request.ttlSeconds))
             try session.joinTokens.insert(

@@ -10,6 +10,8 @@ public struct Principals: Sendable {
         public let actor: Actor
         public let role: Role
         public let principal: OperatorAPI.PrincipalView
+        /// What they get to see.
+        public let scope: Scope
     }
 
     private let store: Store
@@ -30,10 +32,11 @@ public struct Principals: Sendable {
                 .unauthenticated, "the token expired at \(expiresAt.formatted(WireCoding.timeStyle))",
                 hint: "ask an owner for a new one and run `flowforge login`")
         }
-        return SignedIn(actor: .principal(row.name), role: row.role, principal: row.view)
+        return SignedIn(actor: .principal(row.name), role: row.role, principal: row.view, scope: row.scope)
     }
 
-    /// Throws ``ErrorCode/alreadyExists`` while a principal of that name is not revoked.
+    /// Of the organisation and the projects that are asked for, or else those of whoever asks; never of more. Throws
+    /// ``ErrorCode/alreadyExists`` while a principal of that name is not revoked, in whatever organisation.
     public func create(_ request: OperatorAPI.CreatePrincipal, by actor: Actor) async throws -> OperatorAPI.PrincipalGrant {
         try Self.check(request)
         let token = BearerToken.make(.api)
@@ -43,15 +46,22 @@ public struct Principals: Sendable {
                     .alreadyExists, "there is a principal '\(request.name)' already",
                     hint: "take another name, or revoke the other first")
             }
+            let scope = try Self.scope(of: request, in: session)
+            let projects = scope.projects?.sorted()
             let id = ID<Principal>.make(at: session.now)
             let expiresAt = request.ttlSeconds.map { session.now.addingTimeInterval(Double($0)) }
             try session.principals.insert(
-                id, name: request.name, role: request.role, tokenHash: token.hash, expiresAt: expiresAt, by: actor)
+                id, name: request.name, role: request.role, tokenHash: token.hash, expiresAt: expiresAt,
+                organisation: scope.organisation, projects: projects, by: actor)
+            var detail: [String: JSONValue] = ["name": .string(request.name), "role": .string(request.role.rawValue)]
+            detail["organisation"] = scope.organisation.map { .string($0) }
+            detail["projects"] = projects.map { .array($0.map { .string($0) }) }
             try session.audit.append(
                 actor: actor, action: "principal.create", subject: id.description,
-                detail: ["name": .string(request.name), "role": .string(request.role.rawValue)])
+                detail: detail)
             return OperatorAPI.PrincipalView(
-                id: id, name: request.name, role: request.role, createdAt: session.now, expiresAt: expiresAt, revoked: false)
+                id: id, name: request.name, role: request.role, createdAt: session.now, expiresAt: expiresAt, revoked: false,
+                organisation: scope.organisation, projects: projects)
         }
         return OperatorAPI.PrincipalGrant(principal: view, token: token.secret)
     }
@@ -72,14 +82,35 @@ public struct Principals: Sendable {
             }
             if row.revokedAt != nil { return }
             try session.principals.revoke(principal)
-            if row.role == .owner, try session.principals.activeOwners() == 0 {
+            if row.role == .owner, row.organisation == nil, try session.principals.activeOwners() == 0 {
                 throw APIError(
-                    .conflict, "'\(row.name)' is the last owner; nobody could manage the control plane",
+                    .conflict,
+                    "'\(row.name)' is the last owner of the whole control plane; nobody could manage the control plane",
                     hint: "make another owner first: `flowforge principal create --role owner`")
             }
             try session.audit.append(
                 actor: actor, action: "principal.revoke", subject: principal.description, detail: ["name": .string(row.name)])
         }
+    }
+
+    private static func scope(of request: OperatorAPI.CreatePrincipal, in session: Session) throws -> Scope {
+        let own = session.scope
+        guard let organisation = request.organisation ?? own.organisation else {
+            guard request.projects == nil else {
+                throw APIError(
+                    .invalidRequest, "projects: they need an organisation", hint: "say whose they are with --org NAME")
+            }
+            return .platform
+        }
+        guard try session.organisations.exists(organisation) else { throw APIError.noOrganisation(organisation) }
+        if request.projects?.isEmpty == true {
+            throw APIError(.invalidRequest, "projects: none is given", hint: "leave it out for all projects")
+        }
+        let projects = request.projects.map { Set($0) } ?? own.projects
+        for project in projects ?? [] where try !session.organisations.hasProject(project, of: organisation) {
+            throw APIError.noProject(project)
+        }
+        return Scope(organisation: organisation, projects: projects)
     }
 
     private static func check(_ request: OperatorAPI.CreatePrincipal) throws(APIError) {

@@ -16,7 +16,8 @@ public struct Limits: Sendable {
     /// By key.
     public func list() async throws -> OperatorAPI.Page<OperatorAPI.LimitView> {
         try await store.read { session in
-            OperatorAPI.Page(items: try session.limits.list().map { try Self.view($0, in: session) })
+            OperatorAPI.Page(
+                items: try session.limits.list().filter { try Self.sees($0.key, session) }.map { try Self.view($0, in: session) })
         }
     }
 
@@ -28,6 +29,11 @@ public struct Limits: Sendable {
             throw APIError(.invalidRequest, "slots: \(slots) is not from 0 to 1000000", hint: "0 lets nothing begin")
         }
         return try await changing(key) { session in
+            guard try Self.sees(key, session) else {
+                guard key.pool != nil else { throw APIError.needsPlatform("limits of resources") }
+                throw APIError(.notFound, "there is no \(key)", hint: "`flowforge agent list` shows the pools of the agents")
+            }
+            guard session.scope.isWholeOrganisation else { throw APIError.needsOrganisation("limits") }
             try session.limits.set(key, slots: slots, by: actor.description)
             try session.audit.append(
                 actor: actor, action: "limit.set", subject: key.description, detail: ["slots": .integer(Int64(slots))])
@@ -39,7 +45,7 @@ public struct Limits: Sendable {
     public func remove(_ key: String, by actor: Actor) async throws {
         let key = try Self.key(key)
         try await changing(key) { session in
-            guard try session.limits.remove(key) else {
+            guard try Self.sees(key, session), session.scope.isWholeOrganisation, try session.limits.remove(key) else {
                 throw APIError(.notFound, "there is no limit '\(key)'", hint: "see 'flowforge limit list'")
             }
             try session.audit.append(actor: actor, action: "limit.remove", subject: key.description)
@@ -57,6 +63,12 @@ public struct Limits: Sendable {
             try queue.wakes.send(through: wakeUps, in: session)
             return value
         }
+    }
+
+    /// A pool's limit belongs with the pool; a resource's holds for every organisation's tasks.
+    private static func sees(_ key: LimitKey, _ session: Session) throws -> Bool {
+        if session.scope.isPlatform { return true }
+        return try key.pool.map { try session.sees(pool: $0) } ?? false
     }
 
     private static func key(_ text: String) throws(APIError) -> LimitKey {

@@ -27,7 +27,8 @@ struct TaskQueue {
     mutating func next(pool: String, engines: [String]) throws -> Next? {
         if try session.tasks.isDue() { for tasks in try session.tasks.unparkDue() { wakes.add(tasks) } }
         while let task = try session.tasks.nextClaimable(pool: pool, engines: engines) {
-            guard let run = try session.runs.find(task.run) else {
+            // It may be anybody's: those who wait for a limit are not asked whose it is.
+            guard let run = try session.asPlatform({ try session.runs.find(task.run) }) else {
                 throw StoreError.corrupt("task \(task.id) belongs to no run")
             }
             switch try look(at: task, of: run) {

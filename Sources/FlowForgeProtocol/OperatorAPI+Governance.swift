@@ -9,9 +9,16 @@ extension OperatorAPI {
         public var createdAt: Date
         public var expiresAt: Date?
         public var revoked: Bool
+        /// Absent: the whole control plane.
+        public var organisation: String?
+        /// Absent: every project of the organisation.
+        public var projects: [String]?
         public init(
-            id: ID<Principal>, name: String, role: Role, createdAt: Date, expiresAt: Date?, revoked: Bool
+            id: ID<Principal>, name: String, role: Role, createdAt: Date, expiresAt: Date?, revoked: Bool,
+            organisation: String? = nil, projects: [String]? = nil
         ) {
+            self.organisation = organisation
+            self.projects = projects
             self.id = id
             self.name = name
             self.role = role
@@ -26,7 +33,15 @@ extension OperatorAPI {
         public var name: String
         public var role: Role
         public var ttlSeconds: Int?
-        public init(name: String, role: Role, ttlSeconds: Int? = nil) {
+        /// Absent: that of whoever asks.
+        public var organisation: String?
+        /// Absent: those of whoever asks.
+        public var projects: [String]?
+        public init(
+            name: String, role: Role, ttlSeconds: Int? = nil, organisation: String? = nil, projects: [String]? = nil
+        ) {
+            self.organisation = organisation
+            self.projects = projects
             self.name = name
             self.role = role
             self.ttlSeconds = ttlSeconds

@@ -31,10 +31,12 @@ extension OperatorAPI {
         /// The whole declaration and where each variable comes from; absent in lists.
         public var spec: JSONValue?
         public var effective: [String: VariableView]?
+        public var organisation: String?
+        public var project: String?
         public init(
             name: String, pool: String, variables: [String: JSONValue], createdAt: Date, releases: [ReleaseView], serial: Int,
             tier: String, upstream: [String] = [], expiresAt: Date? = nil, spec: JSONValue? = nil,
-            effective: [String: VariableView]? = nil
+            effective: [String: VariableView]? = nil, organisation: String? = nil, project: String? = nil
         ) {
             self.name = name
             self.pool = pool
@@ -47,6 +49,8 @@ extension OperatorAPI {
             self.expiresAt = expiresAt
             self.spec = spec
             self.effective = effective
+            self.organisation = organisation
+            self.project = project
         }
     }
 

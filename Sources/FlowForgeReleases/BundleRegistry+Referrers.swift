@@ -149,6 +149,7 @@ extension BundleRegistry {
                 .invalidRequest, "attestations: \(digests.count) are given; at most 20 are taken with a bundle",
                 hint: "push the others one by one: POST \(OperatorAPI.basePath)/bundles/DIGEST/referrers")
         }
+        try await requireOwn(digests)
         for digest in digests where try !hasBlob(digest) {
             throw APIError(
                 .notFound, "the attestation \(digest) is not stored", hint: "store its blobs before you push it")
@@ -172,6 +173,7 @@ extension BundleRegistry {
                 }
             }
         }
+        try await requireOwn(read.map { $0.manifest.layers[0].digest })
         renew(read.map { $0.manifest.layers[0].digest })
         return read
     }

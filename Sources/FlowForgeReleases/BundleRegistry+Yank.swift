@@ -37,7 +37,9 @@ extension BundleRegistry {
             throw APIError(.invalidRequest, "'\(name.prefix(80))@\(version.prefix(80))' is no name and version")
         }
         let (row, manifest) = try await store.write { session in
-            try body(try selector.resolve(in: session), session)
+            let found = try selector.resolve(in: session)
+            guard session.scope.isWholeOrganisation else { throw APIError.needsOrganisation("bundles") }
+            try body(found, session)
             let row = try selector.resolve(in: session)
             return (row, try session.bundles.requiredManifest(row.reference))
         }

@@ -44,6 +44,26 @@ public final class BundleRegistry: Sendable {
 
     // MARK: Blobs
 
+    /// Whether the organisation of whoever asks has pushed the blob: who has not, does not get to know that it is there.
+    public func owns(_ digest: String) async throws -> Bool {
+        if Scope.current.isPlatform { return true }
+        return try await store.read { try $0.organisations.firstForeign(of: [digest]) } == nil
+    }
+
+    /// Throws ``APIError`` `not_found` for the first that ``owns(_:)`` is false of.
+    public func requireOwn(_ digests: [String]) async throws {
+        if Scope.current.isPlatform { return }
+        if let foreign = try await store.read({ try $0.organisations.firstForeign(of: digests) }) {
+            throw Self.noBlob(foreign)
+        }
+    }
+
+    private static func noBlob(_ digest: String) -> APIError {
+        APIError(
+            .notFound, "there is no blob '\(digest)'",
+            hint: "push the bundle again with 'flowforge bundle push'; blobs that are there are not sent twice")
+    }
+
     /// Throws ``APIError`` `invalid_request` for what is no digest.
     public func hasBlob(_ digest: String) throws -> Bool { try size(ofBlob: digest) != nil }
 
@@ -53,22 +73,22 @@ public final class BundleRegistry: Sendable {
     /// The blob's file, which never changes. Throws ``APIError`` `not_found`.
     public func blob(_ digest: String) throws -> URL {
         guard try hasBlob(digest) else {
-            throw APIError(
-                .notFound, "there is no blob '\(digest)'",
-                hint: "push the bundle again with 'flowforge bundle push'; blobs that are there are not sent twice")
+            throw Self.noBlob(digest)
         }
         return try folder.place(of: digest)
     }
 
     /// Stores the blob while it arrives, without holding it in memory. Returns whether it was new; one
-    /// that is there already is left alone and `body` is not read.
+    /// that is there already is left alone and `body` is not read, unless another organisation pushed it: whoever wants to
+    /// refer to it shows that they have it.
     ///
     /// Throws ``APIError`` `digest_mismatch`, `too_large`, `storage_full` or `busy` (``mostUploads``),
     /// and what `body` throws when it is cut; in all cases nothing of the upload stays behind.
     public func putBlob<Body: AsyncSequence>(_ digest: String, from body: Body) async throws -> Bool
     where Body.Element: Collection<UInt8> & Sendable {
         _ = try folder.place(of: digest)
-        guard !renew([digest]) else { return false }
+        if try await owns(digest), renew([digest]) { return false }
+        let wasThere = try hasBlob(digest)
         try beginUpload()
         defer { uploads.withLock { $0 -= 1 } }
         let upload = try BlobUpload(to: folder.uploadFile(), largest: Self.largestBlob)
@@ -78,6 +98,9 @@ public final class BundleRegistry: Sendable {
         } catch {
             await upload.discard()
             throw error
+        }
+        if !Scope.current.isPlatform {
+            try await store.write { try $0.organisations.claim(blob: digest, wasThere: wasThere) }
         }
         return true
     }
@@ -128,8 +151,9 @@ public final class BundleRegistry: Sendable {
         digest: String, attestations: [String] = [], by actor: Actor
     ) async throws -> (bundle: OperatorAPI.BundleView, created: Bool) {
         let folder = folder
-        renew([digest])
         _ = try folder.place(of: digest)
+        try await requireOwn([digest])
+        renew([digest])
         // What is recorded was found right before: pushed again, only its blobs can have been damaged.
         let isRecorded = try await store.read { session in
             try session.bundles.find(digest: digest).map { $0.removedAt == nil } ?? false
@@ -140,6 +164,7 @@ public final class BundleRegistry: Sendable {
         // From here on its blobs are a day younger than garbage: it cannot be collected before it is recorded.
         renew(bundle.blobs.map(\.descriptor.digest))
         let digests = bundle.blobs.map(\.descriptor.digest)
+        try await requireOwn(digests)
         if let gone = try digests.first(where: { try !hasBlob($0) }) { _ = try blob(gone) }
         let read = try await self.attestations(attestations, of: digest)
         let signers = try await checkSigners(of: digest, read)
@@ -158,6 +183,7 @@ public final class BundleRegistry: Sendable {
                     "\(manifest.name)@\(manifest.version) was pushed before with other content (\(other.reference.digest))",
                     hint: "a version never changes: raise 'version' in flowforge.yaml and push again")
             }
+            try session.organisations.share(blobs: digests)
             let row = try session.bundles.insert(
                 digest: digest, manifest: manifest, lock: bundle.lock, bytes: bytes, by: actor.description)
             try Self.audit(bundle, bytes, signers, by: actor, session)

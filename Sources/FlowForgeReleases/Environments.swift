@@ -26,6 +26,7 @@ public struct Environments: Sendable {
                 }
                 return (try Self.view(existing, session), false)
             }
+            try Self.requireProject(of: spec, session)
             return (try Self.view(try Self.insert(spec, by: actor, session), session), true)
         }
     }
@@ -47,10 +48,17 @@ public struct Environments: Sendable {
                     hint: "look at it with `flowforge env show \(name)` and apply again")
             }
             guard let existing else {
+                try session.environments.requireFree(name)
+                try Self.requireProject(of: spec, session)
                 let changes = FieldDiff.changes(from: [:], to: try JSONValue(encoding: spec))
                 if isDry { return .init(environment: nil, created: true, changes: changes) }
                 let row = try Self.insert(spec, by: actor, session)
                 return .init(environment: try Self.view(row, session), created: true, changes: changes)
+            }
+            guard existing.project == spec.project ?? Scope.defaultName else {
+                throw APIError(
+                    .conflict, "environment '\(name)' is of project '\(existing.project)', which cannot be changed",
+                    hint: "leave the project as it is, or apply the file under another name")
             }
             let changes = try Self.changes(existing.spec, spec)
             if isDry || changes.isEmpty {
@@ -134,7 +142,7 @@ extension Environments {
     }
 
     private static func spec(_ json: JSONValue, name: String) throws -> EnvironmentSpec {
-        let spec: EnvironmentSpec
+        var spec: EnvironmentSpec
         do { spec = try json.decoded(as: EnvironmentSpec.self) } catch let error as DecodingError {
             throw APIError(
                 .invalidRequest, "spec: \(error.field)", hint: "`flowforge env apply -f FILE` sends what the control plane reads")
@@ -142,6 +150,7 @@ extension Environments {
         guard spec.name == name else {
             throw APIError(.invalidRequest, "spec.name: '\(spec.name.prefix(80))' is not '\(name.prefix(80))'")
         }
+        if spec.project == Scope.defaultName { spec.project = nil }
         return spec
     }
 
@@ -157,11 +166,20 @@ extension Environments {
             metadata: ["fields": faults.map(\.field).joined(separator: ", ")])
     }
 
-    /// Upstreams exist and lead to no circle.
+    /// A new environment's project exists, and whoever asks may see what is in it.
+    private static func requireProject(of spec: EnvironmentSpec, _ session: Session) throws {
+        let project = spec.project ?? Scope.defaultName
+        let organisation = session.scope.organisation ?? Scope.defaultName
+        guard try session.organisations.hasProject(project, of: organisation) else { throw APIError.noProject(project) }
+    }
+
+    /// Upstreams exist in the organisation and lead to no circle.
     private static func checkUpstream(_ spec: EnvironmentSpec, _ session: Session) throws {
         var open = spec.upstream.map(\.environment)
         var seen: Set<String> = []
-        for name in open where try session.environments.find(name) == nil {
+        let organisation =
+            try session.environments.find(spec.name)?.organisation ?? session.scope.organisation ?? Scope.defaultName
+        for name in open where try session.environments.find(name)?.organisation != organisation {
             throw APIError(
                 .invalidRequest, "upstream: there is no environment '\(name)'", hint: "apply the file of '\(name)' first")
         }
@@ -235,7 +253,8 @@ extension OperatorAPI.EnvironmentView {
         self.init(
             name: row.name, pool: row.pool, variables: row.variables, createdAt: row.createdAt,
             releases: releases.map(OperatorAPI.ReleaseView.init), serial: row.serial, tier: row.spec.tier,
-            upstream: row.spec.upstream.map(\.environment), expiresAt: row.expiresAt)
+            upstream: row.spec.upstream.map(\.environment), expiresAt: row.expiresAt,
+            organisation: row.organisation, project: row.project)
     }
 }
 

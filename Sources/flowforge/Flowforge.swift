@@ -43,7 +43,10 @@ struct Flowforge: AsyncParsableCommand {
             CommandGroup(name: "Looking", subcommands: [AssetCommand.self, LineageCommand.self]),
             CommandGroup(
                 name: "Administering",
-                subcommands: [AgentCommand.self, PrincipalCommand.self, AuditCommand.self, AdminCommand.self]),
+                subcommands: [
+                    AgentCommand.self, PrincipalCommand.self, OrganisationCommand.self, ProjectCommand.self, AuditCommand.self,
+                    AdminCommand.self,
+                ]),
             CommandGroup(name: "This program", subcommands: [CompletionsCommand.self, VersionCommand.self]),
         ])
 }

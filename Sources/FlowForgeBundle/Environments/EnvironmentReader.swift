@@ -43,7 +43,7 @@ public final class EnvironmentReader {
     }
 
     private func spec(_ root: YAMLMapping, _ nested: inout [Problem]) -> EnvironmentSpec? {
-        let head = root.mapping("environment", keys: ["name", "description", "tier"], required: true)
+        let head = root.mapping("environment", keys: ["name", "project", "description", "tier"], required: true)
         let name = head?.text("name", required: true)
         let pool = root.text("pool", required: true)
         let upstream = (root.list("upstream") ?? []).compactMap(upstream)
@@ -57,7 +57,8 @@ public final class EnvironmentReader {
             classification: root.choice("classification", DataClass.self), pool: pool ?? "", config: config,
             credentials: texts(root, "credentials"), storage: texts(root, "storage"), protection: protection ?? .init(),
             windows: windows, rate: rate, mode: root.choice("mode", ReleaseMode.self) ?? .physical,
-            expiresAt: root["expires"] == nil ? nil : expiry(root))
+            expiresAt: root["expires"] == nil ? nil : expiry(root),
+            project: head?.text("project").flatMap { $0 == FlowForgeDomain.Scope.defaultName ? nil : $0 })
         return name == nil || pool == nil ? nil : spec
     }
 

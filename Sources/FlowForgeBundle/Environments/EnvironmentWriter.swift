@@ -16,6 +16,7 @@ public enum EnvironmentWriter {
             "environment",
             Pairs {
                 $0.add("name", spec.name)
+                if let project = spec.project { $0.add("project", project) }
                 if !spec.description.isEmpty { $0.add("description", spec.description) }
                 $0.add("tier", spec.tier)
             })

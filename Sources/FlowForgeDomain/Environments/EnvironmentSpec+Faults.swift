@@ -34,6 +34,12 @@ extension EnvironmentSpec {
         if !isPlainName(tier, dashes: true) {
             faults.append(.init("tier", "'\(tier.prefix(80))' is no tier", hint: "dev, qa, uat, prod, or a word of your own"))
         }
+        if let project, !isPlainName(project, dashes: true) {
+            faults.append(
+                .init(
+                    "environment.project", "'\(project.prefix(80))' is no project name", hint: "\(Self.plain); '-' is allowed too"
+                ))
+        }
         if description.utf8.count > 1000 { faults.append(.init("description", "is longer than 1000 bytes")) }
         faults += upstreamFaults + configFaults + credentialFaults + storageFaults + gateFaults
         for (index, region) in regions.enumerated() where !Self.isWord(region) {

@@ -6,6 +6,8 @@ public import Foundation
 public struct EnvironmentSpec: Hashable, Sendable, Codable {
     public var name: String
     public var description: String
+    /// Of its organisation; absent: `default`. Cannot be changed.
+    public var project: String?
     /// `dev`, `qa`, `uat`, `prod`, or a word of one's own.
     public var tier: String
     /// Where bundles come from, and how long they must have been there.
@@ -36,8 +38,10 @@ public struct EnvironmentSpec: Hashable, Sendable, Codable {
         name: String, description: String = "", tier: String = "dev", upstream: [Upstream] = [], regions: [String] = [],
         residency: String? = nil, classification: DataClass? = nil, pool: String, config: [ConfigLayer] = [],
         credentials: [String: String] = [:], storage: [String: String] = [:], protection: Protection = Protection(),
-        windows: ChangeWindows? = nil, rate: Rate? = nil, mode: ReleaseMode = .physical, expiresAt: Date? = nil
+        windows: ChangeWindows? = nil, rate: Rate? = nil, mode: ReleaseMode = .physical, expiresAt: Date? = nil,
+        project: String? = nil
     ) {
+        self.project = project
         self.name = name
         self.description = description
         self.tier = tier

@@ -46,6 +46,10 @@ struct Planner: Sendable {
 
         init(_ wish: Wish, in session: Session) throws {
             environment = try session.environments.usable(wish.environment)
+            // What is read of it is part of the plan.
+            if let source = wish.source, try session.environments.required(source).organisation != environment.organisation {
+                throw APIError(.conflict, "'\(source)' and '\(environment.name)' are of two organisations")
+            }
             if let selector = wish.bundle {
                 let row = try selector.resolve(in: session)
                 bundle = row.reference

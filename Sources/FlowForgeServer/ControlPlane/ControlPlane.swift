@@ -119,7 +119,7 @@ public final class ControlPlane: Sendable {
         WebhookRoutes.add(to: router, services.webhooks)
         router.middlewares.add(Authentication(principals: services.principals, refusals: services.refusals))
         router.get("metrics") { _, context in
-            try context.require(.viewer)
+            guard try context.require(.viewer).scope.isPlatform else { throw APIError.needsPlatform("figures") }
             return Response.plain(try await services.metrics.text(), type: "text/plain; version=0.0.4; charset=utf-8")
         }
         OperatorRoutes.add(to: router, services.operatorServices)

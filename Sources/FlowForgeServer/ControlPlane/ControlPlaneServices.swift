@@ -16,6 +16,7 @@ final class ControlPlaneServices: Sendable {
     let authority: CertificateAuthority
     let refusals: RefusalTrail
     let principals: Principals
+    let organisations: Organisations
     let audit: AuditTrail
     let joinTokens: JoinTokens
     let joining: AgentJoining
@@ -62,6 +63,7 @@ final class ControlPlaneServices: Sendable {
         startedAt = store.now()
         refusals = RefusalTrail(store: store, logger: logger)
         principals = Principals(store: store)
+        organisations = Organisations(store: store)
         audit = AuditTrail(store: store)
         joinTokens = JoinTokens(store: store, settings: fleet, caFingerprint: authority.fingerprint)
         joining = AgentJoining(store: store, authority: authority, settings: fleet, refusals: refusals, logger: logger)
@@ -113,7 +115,8 @@ final class ControlPlaneServices: Sendable {
 
     var operatorServices: OperatorServices {
         OperatorServices(
-            principals: principals, audit: audit, environments: environments, deployments: deployments, plans: plans,
+            principals: principals, organisations: organisations, audit: audit, environments: environments,
+            deployments: deployments, plans: plans,
             promotions: promotions, drifts: drifts, registry: bundles, evidence: evidence, garbage: garbage, starter: runs,
             runs: runReader, flows: flows, limits: limits, triggers: triggers, webhooks: webhooks,
             backfills: backfills, catalog: catalog, joinTokens: joinTokens, agents: agents, backups: backups, pruner: pruner)

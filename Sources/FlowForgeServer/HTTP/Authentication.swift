@@ -26,7 +26,9 @@ struct Authentication: RouterMiddleware {
         do {
             return try await next(request, context)
         } catch let error as APIError where error.code == .forbidden {
-            await record(error, context.signedIn?.actor ?? .system("operator-api"), "principal.authorize", request)
+            await Scope.$current.withValue(context.signedIn?.scope ?? .platform) {
+                await record(error, context.signedIn?.actor ?? .system("operator-api"), "principal.authorize", request)
+            }
             throw error
         }
     }

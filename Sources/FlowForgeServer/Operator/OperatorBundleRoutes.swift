@@ -11,14 +11,16 @@ extension OperatorRoutes {
         head("blobs/:digest", .operator_) { _, context, _ in
             let digest = try context.part("digest")
             // Whoever asks before a push is told no lie that garbage collection makes true.
-            guard let bytes = try registry.size(ofBlob: digest), registry.renew([digest]) else {
+            guard let bytes = try registry.size(ofBlob: digest), try await registry.owns(digest), registry.renew([digest]) else {
                 return Response(status: .notFound)
             }
             return Response(
                 status: .ok, headers: [.contentType: "application/octet-stream", .contentLength: "\(bytes)"])
         }
         get("blobs/:digest") { request, context, _ in
-            try await BlobResponse(try context.part("digest"), of: registry).response(to: request, context: context)
+            let digest = try context.part("digest")
+            try await registry.requireOwn([digest])
+            return try await BlobResponse(digest, of: registry).response(to: request, context: context)
         }
         put("blobs/:digest", .operator_) { request, context, _ in
             if let length = request.headers[.contentLength].flatMap(Int64.init), length > BundleRegistry.largestBlob {
@@ -47,10 +49,12 @@ extension OperatorRoutes {
     }
 
     func addGarbageCollection(_ garbage: GarbageCollection) {
-        post("garbage-collections", .owner) { request, _, caller in
-            let wanted = try await request.decoded(OperatorAPI.CollectGarbage.self)
-            return try .json(try await garbage.collect(dryRun: wanted.dryRun ?? false, by: caller.actor))
-        }
+        post(
+            "garbage-collections", .owner,
+            use: platform("garbage collections") { request, _, caller in
+                let wanted = try await request.decoded(OperatorAPI.CollectGarbage.self)
+                return try .json(try await garbage.collect(dryRun: wanted.dryRun ?? false, by: caller.actor))
+            })
     }
 
     func addReferrers(_ registry: BundleRegistry, _ evidence: EvidenceSigner) {

@@ -23,6 +23,27 @@ extension OperatorRoutes {
         }
     }
 
+    func addOrganisations(_ organisations: Organisations) {
+        get("organisations") { request, _, _ in
+            let page = try OperatorQuery(request, allowing: ["after", "limit"]).page()
+            return try .json(try await organisations.list(after: page.after, limit: page.limit))
+        }
+        post("organisations", .owner) { request, _, caller in
+            let wanted = try await request.decoded(OperatorAPI.CreateOrganisation.self)
+            return try .created(true, try await organisations.create(wanted, by: caller.actor))
+        }
+        get("projects") { request, _, _ in
+            let query = try OperatorQuery(request, allowing: ["organisation", "after", "limit"])
+            let page = try query.page()
+            return try .json(
+                try await organisations.projects(of: query.text("organisation"), after: page.after, limit: page.limit))
+        }
+        post("projects", .owner) { request, _, caller in
+            let wanted = try await request.decoded(OperatorAPI.CreateProject.self)
+            return try .created(true, try await organisations.createProject(wanted, by: caller.actor))
+        }
+    }
+
     func addAudit(_ audit: AuditTrail) {
         get("audit", .owner) { request, _, _ in
             let query = try OperatorQuery(request, allowing: ["subject", "action", "after", "limit"])

@@ -1,10 +1,13 @@
+import FlowForgeDomain
 import FlowForgeGovernance
 import FlowForgeProtocol
+import FlowForgeStore
 import Hummingbird
 import NIOCore
 
 /// The routes of the operator API under `/api/v1`. Every one is added through this type, which asks
-/// for the role that it needs: there is no way to add one that is open.
+/// for the role that it needs and binds what is done to the scope of whoever asks: there is no way to add one that is
+/// open.
 ///
 /// Resources/openapi.json describes each; a test compares the two.
 struct OperatorRoutes {
@@ -17,6 +20,7 @@ struct OperatorRoutes {
         let routes = OperatorRoutes(group: router.group(RouterPath(OperatorAPI.basePath)))
         routes.addDocument()
         routes.addPrincipals(services.principals)
+        routes.addOrganisations(services.organisations)
         routes.addAudit(services.audit)
         routes.addEnvironments(services.environments)
         routes.addReleases(services.deployments)
@@ -52,9 +56,18 @@ struct OperatorRoutes {
 
     func head(_ path: RouterPath, _ role: Role, use handler: @escaping Handler) { on(path, .head, role, handler) }
 
+    /// What concerns every organisation: refused to whoever is of one.
+    func platform(_ what: String, _ handler: @escaping Handler) -> Handler {
+        { request, context, caller in
+            guard caller.scope.isPlatform else { throw APIError.needsPlatform(what) }
+            return try await handler(request, context, caller)
+        }
+    }
+
     private func on(_ path: RouterPath, _ method: HTTPRequest.Method, _ role: Role, _ handler: @escaping Handler) {
         group.on(path, method: method) { request, context in
-            try await handler(request, context, try context.require(role))
+            let caller = try context.require(role)
+            return try await Scope.$current.withValue(caller.scope) { try await handler(request, context, caller) }
         }
     }
 }

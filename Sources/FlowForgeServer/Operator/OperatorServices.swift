@@ -7,6 +7,7 @@ public import FlowForgeReleases
 /// The features that the operator API's routes call.
 public struct OperatorServices: Sendable {
     public var principals: Principals
+    public var organisations: Organisations
     public var audit: AuditTrail
     public var environments: Environments
     public var deployments: Deployments
@@ -30,13 +31,15 @@ public struct OperatorServices: Sendable {
     var pruner: Pruner
 
     init(
-        principals: Principals, audit: AuditTrail, environments: Environments, deployments: Deployments,
+        principals: Principals, organisations: Organisations, audit: AuditTrail, environments: Environments,
+        deployments: Deployments,
         plans: Plans, promotions: Promotions, drifts: Drifts, registry: BundleRegistry, evidence: EvidenceSigner,
         garbage: GarbageCollection, starter: RunStarter, runs: RunReader, flows: Flows, limits: Limits, triggers: Triggers,
         webhooks: Webhooks, backfills: Backfills, catalog: CatalogReader, joinTokens: JoinTokens,
         agents: AgentRegistry, backups: Backups, pruner: Pruner
     ) {
         self.principals = principals
+        self.organisations = organisations
         self.audit = audit
         self.environments = environments
         self.deployments = deployments

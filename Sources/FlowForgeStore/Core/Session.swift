@@ -1,3 +1,4 @@
+public import FlowForgeDomain
 internal import FlowForgeProtocol
 public import Foundation
 internal import GRDB
@@ -11,6 +12,8 @@ public final class Session {
     let db: Database
     /// The time of the operation, one value for all its rows.
     public let now: Date
+    /// What of the database the operation may see: of whoever asked for it.
+    public internal(set) var scope: Scope
     private(set) var afterCommit: [@Sendable () -> Void] = []
     private(set) var afterUndo: [@Sendable () -> Void] = []
     /// In writes.
@@ -19,11 +22,13 @@ public final class Session {
     let lockCache: LockCache?
 
     init(
-        db: Database, now: Date, certificateCache: CertificateCache? = nil, manifestCache: ManifestCache? = nil,
+        db: Database, now: Date, scope: Scope = .platform, certificateCache: CertificateCache? = nil,
+        manifestCache: ManifestCache? = nil,
         lockCache: LockCache? = nil
     ) {
         self.db = db
         self.now = now
+        self.scope = scope
         self.certificateCache = certificateCache
         self.manifestCache = manifestCache
         self.lockCache = lockCache

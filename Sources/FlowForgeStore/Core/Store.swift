@@ -50,6 +50,7 @@ public final class Store: Sendable {
     }
 
     private struct PendingWrite: Sendable {
+        var scope = Scope.platform
         let run: @Sendable (Session) throws -> Void
         /// `nil` once committed.
         let finish: @Sendable ((any Error)?) -> Void
@@ -121,20 +122,23 @@ public final class Store: Sendable {
     /// Reads from one consistent snapshot, beside writers.
     public func read<T: Sendable>(_ body: @Sendable @escaping (Session) throws -> T) async throws -> T {
         let (now, step) = time()
+        let scope = Scope.current
         // A transaction adopts it; if nobody else begins one, this does.
         if step != nil { enqueue(PendingWrite(run: { _ in }, finish: { _ in })) }
         do {
-            if options.isInline { return try readInline(body, now: now) }
+            if options.isInline { return try readInline(body, now: now, scope: scope) }
             return try await pool.read { [manifestCache, lockCache] db in
-                try body(Session(db: db, now: now, manifestCache: manifestCache, lockCache: lockCache))
+                try body(Session(db: db, now: now, scope: scope, manifestCache: manifestCache, lockCache: lockCache))
             }
         } catch {
             throw noted(error)
         }
     }
 
-    func readInline<T>(_ body: (Session) throws -> T, now: Date) throws -> T {
-        try pool.read { db in try body(Session(db: db, now: now, manifestCache: manifestCache, lockCache: lockCache)) }
+    func readInline<T>(_ body: (Session) throws -> T, now: Date, scope: Scope) throws -> T {
+        try pool.read { db in
+            try body(Session(db: db, now: now, scope: scope, manifestCache: manifestCache, lockCache: lockCache))
+        }
     }
 
     /// Runs `body` in the next group and returns once its changes are durable. What `body` throws
@@ -143,6 +147,7 @@ public final class Store: Sendable {
         try await withCheckedThrowingContinuation { continuation in
             let result = Mutex<T?>(nil)
             let pending = PendingWrite(
+                scope: Scope.current,
                 run: { session in
                     let value = try body(session)
                     result.withLock { $0 = value }
@@ -216,7 +221,8 @@ public final class Store: Sendable {
                 if let step { try Session(db: db, now: now).deadlines.follow(step) }
                 for (index, pending) in group.enumerated() {
                     let session = Session(
-                        db: db, now: now, certificateCache: certificateCache, manifestCache: manifestCache, lockCache: lockCache)
+                        db: db, now: now, scope: pending.scope, certificateCache: certificateCache,
+                        manifestCache: manifestCache, lockCache: lockCache)
                     do {
                         try Self.inSavepoint(db) {
                             try options.fault?(.beforeBody)

@@ -76,13 +76,13 @@ public struct AgentQueries {
     }
 
     public func find(_ agent: ID<Agent>) throws -> AgentRow? {
-        try fetch("a.id = ?", [agent.description]).first
+        try fetch("a.id = ?\(session.inScope(pool: "a.pool"))", [agent.description]).first
     }
 
     /// Sorted by id, so by age; starts behind `after`.
     public func list(pool: String? = nil, after: ID<Agent>? = nil, limit: Int) throws -> [AgentRow] {
         try fetch(
-            "a.id > ? AND (? IS NULL OR a.pool = ?) ORDER BY a.id LIMIT ?",
+            "a.id > ? AND (? IS NULL OR a.pool = ?)\(session.inScope(pool: "a.pool")) ORDER BY a.id LIMIT ?",
             [after?.description ?? "", pool, pool, limit])
     }
 

@@ -38,11 +38,14 @@ public struct JoinTokenQueries {
 
     public func find(tokenHash: Data) throws -> JoinTokenRow? { try fetch("token_hash = ?", [tokenHash]).first }
 
-    public func find(_ id: ID<JoinToken>) throws -> JoinTokenRow? { try fetch("id = ?", [id.description]).first }
+    public func find(_ id: ID<JoinToken>) throws -> JoinTokenRow? { try fetch("id = ?\(scoped)", [id.description]).first }
+
+    /// Tokens are of whole organisations: whoever is confined to projects sees none.
+    private var scoped: String { session.scope.isWholeOrganisation ? session.inScope(pool: "pool") : " AND 0" }
 
     /// Sorted by id, so by age; starts behind `after`.
     public func list(after: ID<JoinToken>? = nil, limit: Int) throws -> [JoinTokenRow] {
-        try fetch("id > ? ORDER BY id LIMIT ?", [after?.description ?? "", limit])
+        try fetch("id > ?\(scoped) ORDER BY id LIMIT ?", [after?.description ?? "", limit])
     }
 
     /// Uses the token once. Throws ``StoreError/conflict(_:)`` when it has no use left, so that two

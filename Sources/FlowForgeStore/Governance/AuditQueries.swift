@@ -20,8 +20,11 @@ public struct AuditQueries {
         actor: Actor, action: String, subject: String, outcome: AuditOutcome = .allowed, detail: [String: JSONValue] = [:]
     ) throws {
         try session.change(
-            "INSERT INTO audit_entry (at, actor, action, subject, outcome, detail) VALUES (?, ?, ?, ?, ?, ?)",
-            [session.now.milliseconds, actor.description, action, subject, outcome.rawValue, try jsonText(detail)])
+            "INSERT INTO audit_entry (at, actor, action, subject, outcome, detail, organisation) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                session.now.milliseconds, actor.description, action, subject, outcome.rawValue, try jsonText(detail),
+                session.scope.organisation,
+            ])
     }
 
     /// When the newest entry was written of those that are not younger than `time`. Reads the younger ones: for times
@@ -30,7 +33,8 @@ public struct AuditQueries {
         try session.row("SELECT at FROM audit_entry WHERE at <= ? ORDER BY number DESC LIMIT 1", [time.milliseconds])?.date("at")
     }
 
-    /// Entries numbered above `after`, oldest first.
+    /// Entries numbered above `after`, oldest first. An organisation sees what its own principals did; who is confined to
+    /// projects sees what they did themselves.
     public func list(
         after: Int64 = 0, subject: String? = nil, action: String? = nil, limit: Int
     ) throws -> [OperatorAPI.AuditEntryView] {
@@ -38,6 +42,8 @@ public struct AuditQueries {
         var arguments: [any DatabaseValueConvertible] = [after]
         if let subject { conditions.append("subject = ?"); arguments.append(subject) }
         if let action { conditions.append("action = ?"); arguments.append(action) }
+        if let organisation = session.scope.organisation { conditions.append("organisation = ?"); arguments.append(organisation) }
+        if !session.scope.isWholeOrganisation { conditions.append("actor = ?"); arguments.append(session.scope.holder ?? "") }
         arguments.append(limit)
         return try Row.fetchAll(
             session.db,

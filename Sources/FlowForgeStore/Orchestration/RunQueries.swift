@@ -33,7 +33,7 @@ public struct RunQueries {
     }
 
     public func find(_ id: ID<Run>) throws -> RunRow? {
-        try session.first(RunRow.self, Self.findSQL, [id.description])
+        try session.seen(try session.first(RunRow.self, Self.findSQL, [id.description])) { $0.environment }
     }
 
     private static let findSQL = "SELECT \(RunRow.columns) FROM run WHERE id = ?"
@@ -73,16 +73,16 @@ public struct RunQueries {
         if let environment { arguments.append(environment) }
         if let state { arguments.append(state.rawValue) }
         arguments += [before?.description ?? Self.newest, limit]
-        let sql = Self.listSQL(byEnvironment: environment != nil, byState: state != nil)
+        let sql = Self.listSQL(byEnvironment: environment != nil, byState: state != nil, scope: session.inScope("environment"))
         return try session.all(RunRow.self, sql, StatementArguments(arguments))
     }
 
     /// Sorts behind every id.
     private static let newest = "run`"
 
-    static func listSQL(byEnvironment: Bool, byState: Bool) -> String {
+    static func listSQL(byEnvironment: Bool, byState: Bool, scope: String = "") -> String {
         let conditions = (byEnvironment ? ["environment = ?"] : []) + (byState ? ["state = ?"] : []) + ["id < ?"]
-        return "SELECT \(RunRow.columns) FROM run WHERE \(conditions.joined(separator: " AND ")) ORDER BY id DESC LIMIT ?"
+        return "SELECT \(RunRow.columns) FROM run WHERE \(conditions.joined(separator: " AND "))\(scope) ORDER BY id DESC LIMIT ?"
     }
 
     /// Moves a run from `run.state` to where its lifecycle has brought it; throws

@@ -1,4 +1,5 @@
 public import FlowForgeBundle
+internal import FlowForgeDomain
 public import FlowForgeProtocol
 public import Foundation
 internal import GRDB
@@ -48,7 +49,8 @@ public struct BundleQueries {
     public func matching(digestPrefix prefix: String, limit: Int) throws -> [BundleRow] {
         try Row.fetchAll(
             session.db,
-            sql: "SELECT \(Self.columns) FROM bundle WHERE digest >= ? AND digest < ? ORDER BY digest LIMIT ?",
+            sql:
+                "SELECT \(Self.columns) FROM bundle WHERE digest >= ? AND digest < ?\(session.inOrganisation()) ORDER BY digest LIMIT ?",
             arguments: [prefix, prefix + "g", limit]
         ).map(BundleRow.init)
     }
@@ -57,7 +59,10 @@ public struct BundleQueries {
     public func list(before number: Int64?, limit: Int) throws -> [BundleRow] {
         try Row.fetchAll(
             session.db,
-            sql: "SELECT \(Self.columns) FROM bundle WHERE number < ? AND removed_at IS NULL ORDER BY number DESC LIMIT ?",
+            sql: """
+                SELECT \(Self.columns) FROM bundle WHERE number < ? AND removed_at IS NULL\(session.inOrganisation())
+                ORDER BY number DESC LIMIT ?
+                """,
             arguments: [number ?? Int64.max, limit]
         ).map(BundleRow.init)
     }
@@ -82,19 +87,29 @@ public struct BundleQueries {
         return lock
     }
 
-    /// Throws ``StoreError/conflict(_:)`` when the digest, or the name and version, are taken.
+    /// The organisation whose bundles have the name.
+    public func owner(ofName name: String) throws -> String? {
+        try session.value(String.self, "SELECT organisation FROM bundle WHERE name = ? LIMIT 1", [name])
+    }
+
+    /// In the scope's organisation, or `default`. Throws ``StoreError/conflict(_:)`` when the digest, or the name and
+    /// version, are taken, and ``APIError`` `conflict` when the name is another organisation's.
     @discardableResult
     public func insert(
         digest: String, manifest: Manifest, lock: BundleLock? = nil, bytes: Int64, by pusher: String
     ) throws -> BundleRow {
+        let organisation = session.scope.organisation ?? Scope.defaultName
+        guard try owner(ofName: manifest.name) ?? organisation == organisation else {
+            throw APIError.taken("bundle", manifest.name)
+        }
         try session.db.execute(
             sql: """
-                INSERT INTO bundle (digest, name, version, description, manifest, bytes, pushed_at, pushed_by)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO bundle (digest, name, version, description, manifest, bytes, pushed_at, pushed_by, organisation)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
                 digest, manifest.name, manifest.version, manifest.description, try jsonText(manifest), bytes,
-                session.now.milliseconds, pusher,
+                session.now.milliseconds, pusher, organisation,
             ])
         let number = session.db.lastInsertedRowID
         if let lock {
@@ -109,7 +124,8 @@ public struct BundleQueries {
 
     private func one(_ condition: String, _ arguments: StatementArguments) throws -> BundleRow? {
         try Row.fetchOne(
-            session.db, sql: "SELECT \(Self.columns) FROM bundle WHERE \(condition)", arguments: arguments
+            session.db, sql: "SELECT \(Self.columns) FROM bundle WHERE \(condition)\(session.inOrganisation())",
+            arguments: arguments
         ).map(BundleRow.init)
     }
 }

@@ -15,6 +15,8 @@ public struct EnvironmentRow: Sendable, Hashable {
     public var overrides: [String: JSONValue] = [:]
     public var serial: Int = 1
     public var expiresAt: Date?
+    public var organisation = Scope.defaultName
+    public var project: String { spec.project ?? Scope.defaultName }
 
     public init(_ spec: EnvironmentSpec, createdAt: Date, createdBy: String) {
         name = spec.name
@@ -45,30 +47,42 @@ public struct EnvironmentQueries {
     public let session: Session
 
     public func find(_ name: String) throws -> EnvironmentRow? {
-        try session.row("SELECT * FROM environment WHERE name = ?", [name]).map(EnvironmentRow.init)
+        try session.row("SELECT * FROM environment WHERE name = ?", [name]).map(EnvironmentRow.init).flatMap { row in
+            session.scope.includes(organisation: row.organisation, project: row.project) ? row : nil
+        }
     }
 
     /// By name, those after `after`.
     public func list(after: String?, limit: Int) throws -> [EnvironmentRow] {
-        try session.rows("SELECT * FROM environment WHERE name > ? ORDER BY name LIMIT ?", [after ?? "", limit])
-            .map(EnvironmentRow.init)
+        try session.rows(
+            "SELECT * FROM environment WHERE name > ?\(session.inScope("name")) ORDER BY name LIMIT ?", [after ?? "", limit]
+        ).map(EnvironmentRow.init)
     }
 
-    /// Throws ``StoreError/conflict(_:)`` when the name is taken.
+    /// In the scope's organisation, or `default`; its pool becomes that organisation's if it is nobody's. Throws
+    /// ``APIError`` `conflict` when the name, or the pool, is another's.
     @discardableResult
     public func insert(_ spec: EnvironmentSpec, by creator: String) throws -> EnvironmentRow {
-        let row = EnvironmentRow(
+        var row = EnvironmentRow(
             spec, createdAt: Date(milliseconds: session.now.milliseconds), createdBy: creator)
+        row.organisation = session.scope.organisation ?? Scope.defaultName
+        try requireFree(spec.name)
+        try session.organisations.claim(pool: row.pool, for: row.organisation)
         try session.change(
             """
-            INSERT INTO environment (name, pool, variables, created_at, created_by, spec, expires_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO environment (name, pool, variables, created_at, created_by, spec, expires_at, organisation, project)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 row.name, row.pool, try jsonText(row.variables), session.now.milliseconds, creator, try jsonText(spec),
-                spec.expiresAt?.milliseconds,
+                spec.expiresAt?.milliseconds, row.organisation, row.project,
             ])
         return row
+    }
+
+    /// Throws ``APIError`` `conflict` for a name that is taken, in whatever scope.
+    public func requireFree(_ name: String) throws {
+        if try session.exists("SELECT 1 FROM environment WHERE name = ?", [name]) { throw APIError.taken("environment", name) }
     }
 
     /// Replaces the declaration and the overrides, and counts the serial on. Throws
@@ -76,6 +90,8 @@ public struct EnvironmentQueries {
     public func update(_ row: EnvironmentRow, spec: EnvironmentSpec, overrides: [String: JSONValue]) throws -> EnvironmentRow {
         var new = EnvironmentRow(spec, createdAt: row.createdAt, createdBy: row.createdBy)
         new.overrides = overrides
+        new.organisation = row.organisation
+        if new.pool != row.pool { try session.organisations.claim(pool: new.pool, for: row.organisation) }
         new.variables = EffectiveConfig(spec.config, overrides: overrides).values
         new.serial = row.serial + 1
         try session.change(
@@ -97,7 +113,8 @@ public struct EnvironmentQueries {
         try session.requireOneChange("environment \(name) is gone")
     }
 
-    /// Environments that have `name` as an upstream, in the order of their names.
+    /// Environments that have `name` as an upstream, in the order of their names; of its organisation, as
+    /// upstreams are.
     public func downstream(of name: String) throws -> [String] {
         try session.rows("SELECT * FROM environment ORDER BY name").map(EnvironmentRow.init)
             .filter { $0.spec.upstream.contains { $0.environment == name } }.map(\.name)
@@ -114,6 +131,7 @@ extension EnvironmentRow {
                 config: variables.isEmpty ? [] : [.init(name: "environment", values: variables.mapValues { ConfigValue($0) })])
         self.init(spec, createdAt: Date(milliseconds: row["created_at"]), createdBy: row["created_by"])
         self.variables = variables
+        organisation = row["organisation"]
         overrides = try row.json([String: JSONValue].self, "overrides")
         serial = row["serial"]
         expiresAt = row.date("expires_at")

@@ -29,13 +29,16 @@ public struct PlanQueries {
     let session: Session
 
     public func find(_ digest: String) throws -> PlanRow? {
-        try session.row("SELECT * FROM plan WHERE digest = ?", [digest]).map(PlanRow.init)
+        try session.seen(try session.row("SELECT * FROM plan WHERE digest = ?", [digest]).map(PlanRow.init)) {
+            $0.plan.environment
+        }
     }
 
     /// At most `limit` plans whose digest begins so.
     public func matching(prefix: String, limit: Int) throws -> [PlanRow] {
         try session.rows(
-            "SELECT * FROM plan WHERE digest >= ? AND digest < ? ORDER BY digest LIMIT ?", [prefix, prefix + "g", limit]
+            "SELECT * FROM plan WHERE digest >= ? AND digest < ?\(session.inScope("environment")) ORDER BY digest LIMIT ?",
+            [prefix, prefix + "g", limit]
         ).map(PlanRow.init)
     }
 
@@ -54,7 +57,7 @@ public struct PlanQueries {
         try session.rows(
             """
             SELECT * FROM plan WHERE (?1 IS NULL OR environment = ?1)
-                AND rowid < coalesce((SELECT rowid FROM plan WHERE digest = ?2), 9223372036854775807)
+                AND rowid < coalesce((SELECT rowid FROM plan WHERE digest = ?2), 9223372036854775807)\(session.inScope("environment"))
             ORDER BY rowid DESC LIMIT ?3
             """, [environment, before, limit]
         ).map(PlanRow.init)

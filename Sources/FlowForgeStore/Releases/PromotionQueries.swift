@@ -70,7 +70,9 @@ public struct PromotionQueries {
     let session: Session
 
     public func find(_ id: ID<Promotion>) throws -> PromotionRow? {
-        try session.row("SELECT * FROM promotion WHERE id = ?", [id.description]).map(PromotionRow.init)
+        try session.seen(
+            try session.row("SELECT * FROM promotion WHERE id = ?", [id.description]).map(PromotionRow.init)
+        ) { $0.environment }
     }
 
     /// The one of the bundle that has not ended.
@@ -95,7 +97,7 @@ public struct PromotionQueries {
         try session.rows(
             """
             SELECT * FROM promotion WHERE (?1 IS NULL OR environment = ?1)
-                AND number < coalesce((SELECT number FROM promotion WHERE id = ?2), 9223372036854775807)
+                AND number < coalesce((SELECT number FROM promotion WHERE id = ?2), 9223372036854775807)\(session.inScope("environment"))
             ORDER BY number DESC LIMIT ?3
             """, [environment, before?.description, limit]
         ).map(PromotionRow.init)

@@ -51,7 +51,9 @@ public struct ReleaseQueries {
         """
 
     public func find(_ id: ID<Release>) throws -> ReleaseRow? {
-        try session.row("\(Self.select) WHERE release.id = ?", [id.description]).map(ReleaseRow.init)
+        try session.seen(try session.row("\(Self.select) WHERE release.id = ?", [id.description]).map(ReleaseRow.init)) {
+            $0.environment
+        }
     }
 
     /// The current release of each bundle of the environment, by bundle name.
@@ -81,11 +83,19 @@ public struct ReleaseQueries {
     }
 
     /// Makes `bundle` the environment's current release of its name, and counts the environment's serial
-    /// on. The bundle and the environment exist.
+    /// on. The bundle and the environment exist. Throws ``APIError`` `not_found` where they are of two organisations.
     public func insert(
         _ id: ID<Release>, environment: String, bundle: BundleReference, config: ReleaseConfig, mode: ReleaseMode = .physical,
         promotion: ID<Promotion>? = nil, by creator: String
     ) throws -> ReleaseRow {
+        let isOwn = try session.exists(
+            "SELECT 1 FROM bundle b JOIN environment e ON e.organisation = b.organisation WHERE b.digest = ? AND e.name = ?",
+            [bundle.digest, environment])
+        guard isOwn else {
+            throw APIError(
+                .notFound, "there is no bundle '\(bundle.name)@\(bundle.version)' in the organisation of '\(environment)'",
+                hint: "push it as a principal of that organisation")
+        }
         let last = try session.value(
             Int.self, "SELECT max(serial) FROM release WHERE environment = ? AND bundle_name = ?", [environment, bundle.name])
         let serial = (last ?? 0) + 1

@@ -74,7 +74,9 @@ public struct BackfillQueries {
     let session: Session
 
     public func find(_ id: ID<Backfill>) throws -> BackfillRow? {
-        try session.row("SELECT * FROM backfill WHERE id = ?", [id.description]).map(BackfillRow.init)
+        try session.seen(
+            try session.row("SELECT * FROM backfill WHERE id = ?", [id.description]).map(BackfillRow.init)
+        ) { $0.environment }
     }
 
     public func find(environment: String, idempotencyKey: String) throws -> BackfillRow? {
@@ -88,7 +90,7 @@ public struct BackfillQueries {
         let newest = "\(Backfill.prefix)`"
         let condition = environment == nil ? "?1 IS NULL" : "environment = ?1"
         return try session.rows(
-            "SELECT * FROM backfill WHERE \(condition) AND id < ?2 ORDER BY id DESC LIMIT ?3",
+            "SELECT * FROM backfill WHERE \(condition) AND id < ?2\(session.inScope("environment")) ORDER BY id DESC LIMIT ?3",
             [environment, before?.description ?? newest, limit]
         ).map(BackfillRow.init)
     }

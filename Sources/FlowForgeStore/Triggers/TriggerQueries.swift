@@ -10,7 +10,9 @@ public struct TriggerQueries {
     let session: Session
 
     public func find(_ id: ID<Trigger>) throws -> TriggerRow? {
-        try session.row("SELECT * FROM trigger WHERE id = ?", [id.description]).map(TriggerRow.init)
+        try session.seen(try session.row("SELECT * FROM trigger WHERE id = ?", [id.description]).map(TriggerRow.init)) {
+            $0.environment
+        }
     }
 
     /// Every trigger that a release of the bundle in the environment ever declared.
@@ -28,7 +30,7 @@ public struct TriggerQueries {
         return try session.rows(
             """
             SELECT * FROM trigger WHERE \(environment == nil ? "" : "environment = ? AND ")id > ?\
-            \(all ? "" : " AND is_live = 1") ORDER BY id LIMIT ?
+            \(all ? "" : " AND is_live = 1")\(session.inScope("environment")) ORDER BY id LIMIT ?
             """, StatementArguments(arguments)
         ).map(TriggerRow.init)
     }

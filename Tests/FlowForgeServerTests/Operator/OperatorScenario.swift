@@ -85,6 +85,17 @@ final class OperatorScenario {
         try await call("revokePrincipal", .DELETE, "/api/v1/principals/\(id)")
         try await call("revokePrincipal", .DELETE, "/api/v1/principals/\(ID<Principal>.make())")
         try await call("revokePrincipal", .DELETE, "/api/v1/principals/nobody")
+        for _ in 0..<2 { try await post("createOrganisation", "/organisations", ["name": "retail"]) }
+        try await post("createOrganisation", "/organisations", ["name": "Retail!"])
+        try await get("listOrganisations", "/organisations?limit=1")
+        try await get("listOrganisations", "/organisations?x=1")
+        for _ in 0..<2 { try await post("createProject", "/projects", ["name": "stores", "organisation": "retail"]) }
+        try await post("createProject", "/projects", ["name": "stores", "organisation": "none"])
+        try await get("listProjects", "/projects?organisation=retail")
+        try await get("listProjects", "/projects?organisation=none")
+        try await post(
+            "createPrincipal", "/principals",
+            ["name": "rob", "role": "viewer", "organisation": "retail", "projects": ["stores"]])
     }
 
     private func backUp() async throws {
