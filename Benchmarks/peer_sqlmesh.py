@@ -10,7 +10,7 @@ from releases import locked, sample, seconds
 from snapshots import SnapshotAgent
 
 
-def sqlmesh(models=100, rounds=3):
+def sqlmesh(models=100, rounds=2):
     subprocess.run([HERE / "peers"], check=True)
     ours, theirs = flowforge_figures(models, rounds), sqlmesh_figures(models, rounds)
     names = {
