@@ -12,14 +12,15 @@ public struct Scope: Hashable, Sendable {
     public let holder: String?
 
     /// Everything. What the control plane does by itself, and what agents ask it, is of this scope.
-    public static let platform = Scope(organisation: nil, projects: nil, holder: nil)
+    public static let platform = Scope(of: nil, nil, holder: nil)
 
-    private init(organisation: String?, projects: Set<String>?, holder: String?) {
+    /// Of another name than the other: an organisation that is there would choose that one, which calls this.
+    private init(of organisation: String?, _ projects: Set<String>?, holder: String?) {
         (self.organisation, self.projects, self.holder) = (organisation, projects, holder)
     }
 
     public init(organisation: String, projects: Set<String>? = nil, holder: String? = nil) {
-        self.init(organisation: organisation, projects: projects.flatMap { $0.isEmpty ? nil : $0 }, holder: holder)
+        self.init(of: organisation, projects.flatMap { $0.isEmpty ? nil : $0 }, holder: holder)
     }
 
     /// Of the task that is running. The store takes it over when a read or a write is asked for.

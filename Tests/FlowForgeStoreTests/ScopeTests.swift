@@ -21,7 +21,7 @@ import Testing
                     """)
         }
         try Schema.migrator.migrate(database)
-        try database.read { db in
+        try database.read { (db: Database) throws in
             #expect(try String.fetchAll(db, sql: "SELECT organisation || '/' || project FROM environment") == ["default/default"])
             #expect(
                 try String.fetchAll(db, sql: "SELECT name || ' ' || organisation FROM pool ORDER BY 1") == [

@@ -171,7 +171,7 @@ final class PlaneNode: @unchecked Sendable {
 
     /// The simulation's own reading and writing, beside the schedule.
     func readNow<T: Sendable>(_ body: @Sendable @escaping (Session) throws -> T) throws -> T {
-        try store.readInline(body, now: wallClock)
+        try store.readInline(body, now: wallClock, scope: .platform)
     }
 
     func writeNow(_ body: @Sendable @escaping (Session) throws -> Void) throws {

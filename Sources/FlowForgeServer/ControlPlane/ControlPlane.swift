@@ -1,5 +1,7 @@
 internal import FlowForgeBundle
+internal import FlowForgeDomain
 internal import FlowForgeFleet
+internal import FlowForgeGovernance
 internal import FlowForgeOrchestration
 internal import FlowForgeProtocol
 public import FlowForgeStore

@@ -16,9 +16,9 @@ extension Schema {
                 created_by TEXT NOT NULL,
                 PRIMARY KEY (organisation, name)
             ) STRICT, WITHOUT ROWID;
-            INSERT INTO organisation VALUES ('default', CAST(unixepoch('subsec') * 1000 AS INTEGER), 'system:control-plane');
+            INSERT INTO organisation VALUES ('default', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'system:control-plane');
             INSERT INTO project VALUES
-                ('default', 'default', CAST(unixepoch('subsec') * 1000 AS INTEGER), 'system:control-plane');
+                ('default', 'default', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'system:control-plane');
 
             ALTER TABLE environment ADD COLUMN organisation TEXT NOT NULL DEFAULT 'default';
             ALTER TABLE environment ADD COLUMN project TEXT NOT NULL DEFAULT 'default';

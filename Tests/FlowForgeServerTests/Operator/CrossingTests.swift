@@ -1,3 +1,5 @@
+import AsyncHTTPClient
+import FlowForgeBundle
 import FlowForgeDomain
 import FlowForgeProtocol
 import Foundation
@@ -33,7 +35,8 @@ import Testing
             let own = try await fixture.principal("olga", .owner, of: "default")
             for operation in ground.reads where !Ground.platformOnly.contains(operation.id) {
                 let answer = try await fixture.send(.GET, ground.path(of: operation), as: own)
-                #expect(answer.status == 200, "\(operation.id)")
+                // The trigger that it knows is no schedule.
+                #expect(answer.status == (operation.id == "previewTrigger" ? 400 : 200), "\(operation.id)")
             }
             let runs = try await fixture.get("/runs", as: own)
             #expect(String(decoding: runs.body, as: UTF8.self).contains(ground.places["{run}"]!))
@@ -235,7 +238,9 @@ private struct Ground {
         case _ where Self.platformOnly.contains(operation.id): [403]
         case _ where operation.id.hasPrefix("list") && !operation.path.contains("{") && operation.id != "listAssets": [200]
         // Names are unique in a control plane, and nothing more is said.
-        case "createEnvironment", "applyEnvironment": [409]
+        case "applyEnvironment": [409]
+        // Whoever is confined to a project does not see the default one either.
+        case "createEnvironment": isOfOrganisation ? [404] : [409]
         case "createOrganisation": [403]
         case "createProject", "yankBundle", "unyankBundle": isOfOrganisation ? [403] : [404]
         case "createJoinToken": isOfOrganisation ? [403] : [409]
@@ -251,7 +256,10 @@ private struct Ground {
             if isOfOrganisation, Self.ofOrganisation.contains(operation.id) { continue }
             let (path, body) = (path(of: operation), try WireCoding.encode(try body(of: operation)))
             let hasBody = ["POST", "PUT"].contains(operation.method)
-            let paths = operation.path.hasSuffix("s") && operation.id.hasPrefix("list") ? [path, path + "?limit=500"] : [path]
+            let isPaged =
+                operation.content["parameters"]?.array?.contains { $0["$ref"] == "#/components/parameters/limit" } ?? false
+            let paths =
+                isPaged && operation.method == "GET" ? [path, path + (path.contains("?") ? "&" : "?") + "limit=500"] : [path]
             for path in paths {
                 let answer = try await fixture.send(
                     HTTPMethod(rawValue: operation.method), path, as: token,
