@@ -54,7 +54,8 @@ struct RunCreation {
             pool: target.release.config?.pool ?? environment.pool,
             release: target.release.id, bundle: target.release.bundle, flow: target.flow.name,
             parameters: try parameters(target), variables: try variables(target, environment),
-            credentials: try Self.credentials(of: target.flow, among: target.release.config?.credentials ?? environment.credentials, environment.name),
+            credentials: try Self.credentials(
+                of: target.flow, among: target.release.config?.credentials ?? environment.credentials, environment.name),
             idempotencyKey: request.idempotencyKey, origin: origin,
             priority: try priority(target.flow), maxRuns: target.flow.concurrency,
             timeoutSeconds: target.flow.timeoutSeconds, createdBy: actor.description,

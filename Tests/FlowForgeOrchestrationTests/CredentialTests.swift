@@ -44,7 +44,8 @@ import Testing
             spec.credentials = ["crm": "env://NEW", "warehouse": "aws-sm://w"]
             let new = try session.environments.update(row, spec: spec, overrides: [:])
             let bundle = try #require(try session.releases.current(environment: "dev").first).bundle
-            _ = try session.releases.insert(.make(), environment: "dev", bundle: bundle, config: new.releaseConfig, by: "principal:test")
+            _ = try session.releases.insert(
+                .make(), environment: "dev", bundle: bundle, config: new.releaseConfig, by: "principal:test")
         }
         let first = try await take(agent)
         #expect(first.credentials?["crm"] == "env://CRM")

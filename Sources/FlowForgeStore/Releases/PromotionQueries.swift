@@ -135,7 +135,9 @@ public struct PromotionQueries {
                 row.id.description, former.state.rawValue, try jsonText(former.lifecycle.done),
             ])
         try session.requireOneChange("promotion \(row.id) has moved meanwhile")
-        if row.state != former.state { try note(row.id, .state, message: row.message.isEmpty ? row.state.rawValue : "\(row.state.rawValue): \(row.message)") }
+        guard row.state != former.state else { return }
+        let state = row.state.rawValue
+        try note(row.id, .state, message: row.message.isEmpty ? state : "\(state): \(row.message)")
     }
 
     public func note(

@@ -23,7 +23,7 @@ import Testing
                 #expect(result.output.contains(expected), "missing '\(expected)' in\n\(result.output)")
             }
             let refused = try #require(result.output.range(of: "refused: readers"))
-            #expect(!result.output[refused.upperBound...].contains("cancelled_share"), "the rollback brought the former columns back")
+            #expect(!result.output[refused.upperBound...].contains("cancelled_share"), "it came back")
             #expect(!result.output.contains("\u{1B}["), "colour although the output is no terminal")
             #expect(processes(mentioning: folder.path).isEmpty)
 

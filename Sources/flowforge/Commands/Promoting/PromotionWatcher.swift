@@ -68,7 +68,8 @@ struct PromotionWatcher {
             if view.isFinal, view.unpublished == nil || .now >= last {
                 if !remote.console.json { try remote.console.print(PromotionPage.end(view, remote.console.style)) }
                 if let waiting = view.unpublished {
-                    remote.console.note("readers do not see \(waiting.map(\.description).joined(separator: ", ")) yet: no agent has moved the pointers")
+                    let names = waiting.map(\.description).joined(separator: ", ")
+                    remote.console.note("readers do not see \(names) yet: no agent has moved the pointers")
                 }
                 return view
             }
