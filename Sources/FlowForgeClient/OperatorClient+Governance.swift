@@ -40,6 +40,20 @@ extension OperatorClient {
 
     public func revokePrincipal(_ id: ID<Principal>) async throws { _ = try await exchange(.delete("/principals/\(id)")) }
 
+    /// A token that acts for the caller for a while.
+    public func createToken(_ request: OperatorAPI.CreateToken) async throws -> OperatorAPI.TokenGrant {
+        try await value(.post("/tokens", request))
+    }
+
+    /// The caller's, or with `all` everybody's.
+    public func tokens(
+        all: Bool = false, after: String? = nil, limit: Int? = nil
+    ) async throws -> OperatorAPI.Page<OperatorAPI.TokenView> {
+        try await value(.get("/tokens", Self.page(after, limit) + [("all", all ? "true" : nil)]))
+    }
+
+    public func revokeToken(_ id: ID<ShortToken>) async throws { _ = try await exchange(.delete("/tokens/\(id)")) }
+
     /// Oldest first, after the entry with the number `after`.
     public func audit(
         after: String? = nil, subject: String? = nil, action: String? = nil, limit: Int? = nil

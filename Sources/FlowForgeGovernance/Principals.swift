@@ -3,7 +3,8 @@ public import FlowForgeProtocol
 public import FlowForgeStore
 internal import Foundation
 
-/// Who may use the operator API: each principal holds one token and one role.
+/// Who may use the operator API: each principal holds one token and one role, and may make short-lived
+/// tokens of it (``ShortTokens``).
 public struct Principals: Sendable {
     /// Who a token belongs to.
     public struct SignedIn: Sendable {
@@ -12,6 +13,8 @@ public struct Principals: Sendable {
         public let principal: OperatorAPI.PrincipalView
         /// What they get to see.
         public let scope: Scope
+        /// What a short-lived token may touch; absent: all that the role allows.
+        public let confinement: TokenConfinement?
     }
 
     private let store: Store
@@ -21,18 +24,44 @@ public struct Principals: Sendable {
     /// Throws ``ErrorCode/unauthenticated``, with the same message for a token that never was and for
     /// one that was revoked.
     public func authenticate(_ token: Secret) async throws -> SignedIn {
+        if let short = BearerToken(token.reveal(), kind: .short) { return try await authenticate(short: short) }
         guard let token = BearerToken(token.reveal(), kind: .api),
             let row = try await store.read({ try $0.principals.find(tokenHash: token.hash) }), row.revokedAt == nil
         else {
-            throw APIError(
-                .unauthenticated, "the token is not valid here", hint: "ask an owner for a token and run `flowforge login`")
+            throw Self.invalid
         }
         if let expiresAt = row.expiresAt, expiresAt <= store.now() {
             throw APIError(
                 .unauthenticated, "the token expired at \(expiresAt.formatted(WireCoding.timeStyle))",
                 hint: "ask an owner for a new one and run `flowforge login`")
         }
-        return SignedIn(actor: .principal(row.name), role: row.role, principal: row.view, scope: row.scope)
+        return SignedIn(actor: .principal(row.name), role: row.role, principal: row.view, scope: row.scope, confinement: nil)
+    }
+
+    private static let invalid = APIError(
+        .unauthenticated, "the token is not valid here", hint: "ask an owner for a token and run `flowforge login`")
+
+    /// It is worth what its principal still is: revoked, expired and lowered with it.
+    private func authenticate(short token: BearerToken) async throws -> SignedIn {
+        let found = try await store.read { session in
+            try session.shortTokens.find(tokenHash: token.hash).flatMap { row in
+                try session.principals.find(row.principal).map { (row, $0) }
+            }
+        }
+        guard let (row, principal) = found, row.revokedAt == nil, principal.revokedAt == nil else { throw Self.invalid }
+        let expiresAt = min(row.expiresAt, principal.expiresAt ?? row.expiresAt)
+        guard expiresAt > store.now() else {
+            throw APIError(
+                .unauthenticated, "the token expired at \(expiresAt.formatted(WireCoding.timeStyle))",
+                hint: "make a new one with the principal's own token: `flowforge token create`")
+        }
+        var view = principal.view
+        view.role = principal.role.includes(row.role) ? row.role : principal.role
+        view.expiresAt = expiresAt
+        view.token = row.view(of: principal.name)
+        return SignedIn(
+            actor: .principal(principal.name, via: row.id), role: view.role, principal: view, scope: principal.scope,
+            confinement: row.confinement)
     }
 
     /// Of the organisation and the projects that are asked for, or else those of whoever asks; never of more. Throws
@@ -73,7 +102,7 @@ public struct Principals: Sendable {
         return Cursor.page(rows, limit: limit, id: \.id) { $0.view }
     }
 
-    /// From the next request on. Repeating changes nothing; the last owner cannot be revoked.
+    /// From the next request on, with its short-lived tokens. Repeating changes nothing; the last owner cannot be revoked.
     public func revoke(_ principal: ID<Principal>, by actor: Actor) async throws {
         try await store.write { session in
             guard let row = try session.principals.find(principal) else {
@@ -82,6 +111,7 @@ public struct Principals: Sendable {
             }
             if row.revokedAt != nil { return }
             try session.principals.revoke(principal)
+            try session.shortTokens.revokeAll(of: principal)
             if row.role == .owner, row.organisation == nil, try session.principals.activeOwners() == 0 {
                 throw APIError(
                     .conflict,

@@ -21,6 +21,7 @@ public enum Spool: Identified { public static let prefix = "spl" }
 public enum Trigger: Identified { public static let prefix = "trg" }
 public enum Backfill: Identified { public static let prefix = "bfl" }
 public enum Promotion: Identified { public static let prefix = "pro" }
+public enum ShortToken: Identified { public static let prefix = "tok" }
 
 /// A typed identifier: `<prefix>_<26 characters>`, the characters being the Crockford base32 form
 /// (lower case) of a version 7 UUID (RFC 9562), so ids sort by the time they were made and can be

@@ -13,9 +13,12 @@ extension OperatorAPI {
         public var organisation: String?
         /// Absent: every project of the organisation.
         public var projects: [String]?
+        /// The short-lived token that asks; of `whoami` only. Role and end are the token's then.
+        public var token: TokenView?
         public init(
             id: ID<Principal>, name: String, role: Role, createdAt: Date, expiresAt: Date?, revoked: Bool,
-            organisation: String? = nil, projects: [String]? = nil
+            organisation: String? = nil, projects: [String]? = nil,
+            token: TokenView? = nil
         ) {
             self.organisation = organisation
             self.projects = projects
@@ -25,6 +28,7 @@ extension OperatorAPI {
             self.createdAt = createdAt
             self.expiresAt = expiresAt
             self.revoked = revoked
+            self.token = token
         }
     }
 

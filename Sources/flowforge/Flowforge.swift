@@ -44,8 +44,8 @@ struct Flowforge: AsyncParsableCommand {
             CommandGroup(
                 name: "Administering",
                 subcommands: [
-                    AgentCommand.self, PrincipalCommand.self, OrganisationCommand.self, ProjectCommand.self, AuditCommand.self,
-                    AdminCommand.self,
+                    AgentCommand.self, PrincipalCommand.self, TokenCommand.self, OrganisationCommand.self, ProjectCommand.self,
+                    AuditCommand.self, AdminCommand.self,
                 ]),
             CommandGroup(name: "This program", subcommands: [CompletionsCommand.self, VersionCommand.self]),
         ])

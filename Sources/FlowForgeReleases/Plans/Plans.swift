@@ -210,5 +210,5 @@ extension BundleSelector {
 
 extension Actor {
     /// A principal's name; of others the whole.
-    var name: String { if case .principal(let name) = self { name } else { description } }
+    var name: String { if case .principal(let name, _) = self { name } else { description } }
 }

@@ -122,6 +122,8 @@ public final class ControlPlane: Sendable {
         router.middlewares.add(Authentication(principals: services.principals, refusals: services.refusals))
         router.get("metrics") { _, context in
             guard try context.require(.viewer).scope.isPlatform else { throw APIError.needsPlatform("figures") }
+            // They name every environment.
+            try context.requireEverywhere(.viewer)
             return Response.plain(try await services.metrics.text(), type: "text/plain; version=0.0.4; charset=utf-8")
         }
         OperatorRoutes.add(to: router, services.operatorServices)

@@ -115,7 +115,8 @@ final class ControlPlaneServices: Sendable {
 
     var operatorServices: OperatorServices {
         OperatorServices(
-            principals: principals, organisations: organisations, audit: audit, environments: environments,
+            principals: principals, tokens: ShortTokens(store: store), reach: TokenReach(store: store),
+            organisations: organisations, audit: audit, environments: environments,
             deployments: deployments, plans: plans,
             promotions: promotions, drifts: drifts, registry: bundles, evidence: evidence, garbage: garbage, starter: runs,
             runs: runReader, flows: flows, limits: limits, triggers: triggers, webhooks: webhooks,

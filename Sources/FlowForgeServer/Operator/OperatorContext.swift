@@ -25,4 +25,9 @@ struct OperatorContext: RequestContext {
         }
         return signedIn
     }
+
+    /// As ``require(_:)``, and not a token of some environments only.
+    func requireEverywhere(_ role: Role) throws(APIError) {
+        guard try require(role).confinement?.environments == nil else { throw Confinement.refusal }
+    }
 }

@@ -14,13 +14,16 @@ struct OperatorRoutes {
     typealias Handler = @Sendable (Request, OperatorContext, Principals.SignedIn) async throws -> Response
 
     private let group: RouterGroup<OperatorContext>
+    private let confinement: Confinement
 
     /// Adds every route. `router` has the authentication middleware already.
     static func add(to router: Router<OperatorContext>, _ services: OperatorServices) {
-        let routes = OperatorRoutes(group: router.group(RouterPath(OperatorAPI.basePath)))
+        let routes = OperatorRoutes(
+            group: router.group(RouterPath(OperatorAPI.basePath)), confinement: Confinement(reach: services.reach))
         routes.addDocument()
         routes.addPrincipals(services.principals)
         routes.addOrganisations(services.organisations)
+        routes.addTokens(services.tokens)
         routes.addAudit(services.audit)
         routes.addEnvironments(services.environments)
         routes.addReleases(services.deployments)
@@ -65,9 +68,14 @@ struct OperatorRoutes {
     }
 
     private func on(_ path: RouterPath, _ method: HTTPRequest.Method, _ role: Role, _ handler: @escaping Handler) {
-        group.on(path, method: method) { request, context in
+        let reach = RequestReach.of(method.rawValue, "\(path)")
+        group.on(path, method: method) { [confinement] request, context in
             let caller = try context.require(role)
-            return try await Scope.$current.withValue(caller.scope) { try await handler(request, context, caller) }
+            return try await Scope.$current.withValue(caller.scope) {
+                guard let limits = caller.confinement else { return try await handler(request, context, caller) }
+                return try await handler(
+                    try await confinement.checked(request, context, of: reach, by: limits), context, caller)
+            }
         }
     }
 }

@@ -8,6 +8,8 @@ public import FlowForgeReleases
 public struct OperatorServices: Sendable {
     public var principals: Principals
     public var organisations: Organisations
+    public var tokens: ShortTokens
+    public var reach: TokenReach
     public var audit: AuditTrail
     public var environments: Environments
     public var deployments: Deployments
@@ -31,7 +33,8 @@ public struct OperatorServices: Sendable {
     var pruner: Pruner
 
     init(
-        principals: Principals, organisations: Organisations, audit: AuditTrail, environments: Environments,
+        principals: Principals, tokens: ShortTokens, reach: TokenReach, organisations: Organisations, audit: AuditTrail,
+        environments: Environments,
         deployments: Deployments,
         plans: Plans, promotions: Promotions, drifts: Drifts, registry: BundleRegistry, evidence: EvidenceSigner,
         garbage: GarbageCollection, starter: RunStarter, runs: RunReader, flows: Flows, limits: Limits, triggers: Triggers,
@@ -40,6 +43,8 @@ public struct OperatorServices: Sendable {
     ) {
         self.principals = principals
         self.organisations = organisations
+        self.tokens = tokens
+        self.reach = reach
         self.audit = audit
         self.environments = environments
         self.deployments = deployments

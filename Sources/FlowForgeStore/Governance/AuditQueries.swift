@@ -15,10 +15,13 @@ public struct AuditQueries {
     let session: Session
 
     /// Adds an entry to the operation's own transaction. `action` is `<noun>.<verb>`, e.g. `run.start`;
-    /// `subject` the id or name of what was acted on. Never put a secret or a row's value in `detail`.
+    /// `subject` the id or name of what was acted on. Never put a secret or a row's value in `detail`. What a
+    /// short-lived token did has the token's id as `detail.token`.
     public func append(
         actor: Actor, action: String, subject: String, outcome: AuditOutcome = .allowed, detail: [String: JSONValue] = [:]
     ) throws {
+        var detail = detail
+        if let token = actor.via { detail["token"] = .string(token.description) }
         try session.change(
             "INSERT INTO audit_entry (at, actor, action, subject, outcome, detail, organisation) VALUES (?, ?, ?, ?, ?, ?, ?)",
             [

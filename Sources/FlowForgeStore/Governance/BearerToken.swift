@@ -9,6 +9,8 @@ public struct BearerToken: Sendable {
     public enum Kind: String, Sendable {
         /// Of a principal, for the operator API.
         case api = "ff"
+        /// Short-lived, of a principal, for the operator API.
+        case short = "fft"
         /// Of a pool, for joining.
         case join = "ffj"
     }

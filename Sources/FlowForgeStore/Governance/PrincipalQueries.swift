@@ -65,7 +65,7 @@ public struct PrincipalQueries {
     }
 
     /// Those whose scope is within that of the session.
-    private var scoped: String {
+    var scoped: String {
         guard let projects = session.scope.projects else { return session.inOrganisation() }
         let names = projects.sorted().map(Session.quoted).joined(separator: ", ")
         return session.inOrganisation()

@@ -167,7 +167,8 @@ struct OpenAPI {
                 "{key}": "resource:warehouse",
                 "{digest}": "sha256:\(String(repeating: "0", count: 64))", "{bundle}": "demo", "{version}": "1.0.0",
                 "{asset}": "bronze.raw",
-                "{id}": path.contains("principals") ? "\(ID<Principal>.make())" : "\(ID<JoinToken>.make())",
+                "{id}": path.contains("principals")
+                    ? "\(ID<Principal>.make())" : path.contains("join") ? "\(ID<JoinToken>.make())" : "\(ID<ShortToken>.make())",
             ]
             return examples.reduce(path) { $0.replacingOccurrences(of: $1.key, with: $1.value) }
         }

@@ -96,6 +96,17 @@ final class OperatorScenario {
         try await post(
             "createPrincipal", "/principals",
             ["name": "rob", "role": "viewer", "organisation": "retail", "projects": ["stores"]])
+        let short = try await post(
+            "createToken", "/tokens", ["name": "ci-1", "role": "operator", "ttlSeconds": 60, "allow": ["plan"]])
+        try await post("createToken", "/tokens", ["role": "owner"], as: fixture.operator_)
+        try await post("createToken", "/tokens", ["ttlSeconds": 4000])
+        try await post("createToken", "/tokens", ["environments": ["nowhere"]])
+        try await get("whoAmI", "/whoami", as: short["token"]?.string)
+        try await get("listTokens", "/tokens?all=true")
+        try await get("listTokens", "/tokens?all=true", as: fixture.viewer)
+        for _ in 0..<2 { try await call("revokeToken", .DELETE, "/api/v1/tokens/\(try #require(short["view"]?["id"]?.string))") }
+        try await call("revokeToken", .DELETE, "/api/v1/tokens/\(ID<ShortToken>.make())")
+        try await get("whoAmI", "/whoami", as: short["token"]?.string)
     }
 
     private func backUp() async throws {

@@ -134,6 +134,9 @@ struct WhoAmI: RemoteCommand {
             fields.add("role", who.role.rawValue)
             fields.add("id", who.id.description)
             fields.add("control plane", remote.client.address.description)
+            fields.add("token", who.token.map { "\($0.id)" + ($0.name.isEmpty ? "" : " (\(Printable.line($0.name)))") })
+            fields.add("environments", who.token?.environments?.joined(separator: ", "))
+            fields.add("may", who.token?.allow?.map(\.rawValue).joined(separator: ", "))
             fields.add("token expires", who.expiresAt.map { Figures.relative($0, to: remote.now) })
             return fields.render(style)
         }

@@ -1,0 +1,31 @@
+internal import FlowForgeDomain
+internal import FlowForgeProtocol
+public import FlowForgeStore
+
+/// Which environment something belongs to that a request names by its id.
+public struct TokenReach: Sendable {
+    /// What an id may be of.
+    public enum Noun: Sendable, CaseIterable { case plan, promotion, run, trigger, backfill }
+
+    private let store: Store
+
+    public init(store: Store) { self.store = store }
+
+    /// Empty when there is no such thing. A plan's digest may be shortened: then of each that begins so.
+    public func environments(of noun: Noun, _ text: String) async throws -> Set<String> {
+        try await store.read { session in
+            switch noun {
+            case .plan:
+                let digits = text.hasPrefix("sha256:") ? String(text.dropFirst(7)) : text
+                return Set(try session.plans.matching(prefix: "sha256:\(digits)", limit: 2).map(\.plan.environment))
+            case .promotion:
+                return Set(try ID<Promotion>(text).flatMap { try session.promotions.find($0) }.map { [$0.environment] } ?? [])
+            case .run: return Set(try ID<Run>(text).flatMap { try session.runs.find($0) }.map { [$0.environment] } ?? [])
+            case .trigger:
+                return Set(try ID<Trigger>(text).flatMap { try session.triggers.find($0) }.map { [$0.environment] } ?? [])
+            case .backfill:
+                return Set(try ID<Backfill>(text).flatMap { try session.backfills.find($0) }.map { [$0.environment] } ?? [])
+            }
+        }
+    }
+}
