@@ -94,10 +94,13 @@ let package = Package(
             "FlowForgeGovernance", needs: ["FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [crypto, logging]),
         room(
+            "FlowForgeIntegrations", needs: ["FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1]),
+        room(
             "FlowForgeServer",
             needs: [
                 "FlowForgeOrchestration", "FlowForgeFleet", "FlowForgeReleases", "FlowForgeCatalog",
-                "FlowForgeGovernance", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol",
+                "FlowForgeGovernance", "FlowForgeIntegrations", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol",
             ],
             uses: [hummingbird, hummingbirdCore, lifecycle, logging, nioCore, nioHTTP1, nioSSL, nioTLS],
             resources: [.embedInCode("Resources/openapi.json")]),
@@ -159,6 +162,12 @@ let package = Package(
             "FlowForgeFleetTests",
             needs: ["FlowForgeFleet", "FlowForgeTestSupport", "FlowForgeStore", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [crypto, logging, x509, asn1]),
+        tests(
+            "FlowForgeIntegrationsTests",
+            needs: [
+                "FlowForgeIntegrations", "FlowForgeReleases", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain",
+                "FlowForgeProtocol",
+            ], uses: [crypto, httpClient, hummingbird, lifecycle, logging, nioCore]),
         tests(
             "FlowForgeReleasesTests",
             needs: ["FlowForgeReleases", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],

@@ -52,6 +52,10 @@ extension OperatorClient {
         try await value(.post("/plans/\(Self.escape(digest))/gates/\(Self.escape(gate))/answer", request))
     }
 
+    public func gateSecret(_ gate: String, of environment: String) async throws -> GateAPI.SecretView {
+        try await value(.get("/environments/\(Self.escape(environment))/gates/\(Self.escape(gate))/secret"))
+    }
+
     /// `created` is false where the same change is under way already.
     public func requestPromotion(
         _ request: OperatorAPI.RequestPromotion

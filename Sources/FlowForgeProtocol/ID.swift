@@ -22,6 +22,8 @@ public enum Trigger: Identified { public static let prefix = "trg" }
 public enum Backfill: Identified { public static let prefix = "bfl" }
 public enum Promotion: Identified { public static let prefix = "pro" }
 public enum ShortToken: Identified { public static let prefix = "tok" }
+/// One question to another system about a plan.
+public enum GateCall: Identified { public static let prefix = "gcl" }
 
 /// A typed identifier: `<prefix>_<26 characters>`, the characters being the Crockford base32 form
 /// (lower case) of a version 7 UUID (RFC 9562), so ids sort by the time they were made and can be

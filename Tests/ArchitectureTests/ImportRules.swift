@@ -5,6 +5,7 @@ enum ImportRules {
     private static let stored: Set = core.union(["FlowForgeBundle", "FlowForgeStore"])
     private static let features: Set = [
         "FlowForgeOrchestration", "FlowForgeFleet", "FlowForgeReleases", "FlowForgeCatalog", "FlowForgeGovernance",
+        "FlowForgeIntegrations",
     ]
 
     /// Our targets that each target may import. A target that is not listed fails the test: a new
@@ -19,6 +20,7 @@ enum ImportRules {
         "FlowForgeReleases": stored,
         "FlowForgeCatalog": stored,
         "FlowForgeGovernance": stored,
+        "FlowForgeIntegrations": core.union(["FlowForgeStore"]),
         "FlowForgeServer": stored.union(features),
         "FlowForgeClient": ["FlowForgeProtocol"],
         "FlowForgeAgentCore": core.union(["FlowForgeBundle"]),
@@ -47,8 +49,9 @@ enum ImportRules {
             allowed: ["FlowForgeServer", "FlowForgeTestSupport", "flowforged"],
             reason: "features are called by routes and know nothing of HTTP"),
         Exclusive(
-            modules: ["AsyncHTTPClient"], allowed: ["FlowForgeClient", "FlowForgeAgentCore", "FlowForgeTestSupport"],
-            reason: "only the client and the agent dial out"),
+            modules: ["AsyncHTTPClient"],
+            allowed: ["FlowForgeClient", "FlowForgeAgentCore", "FlowForgeIntegrations", "FlowForgeTestSupport"],
+            reason: "only the client, the agent and what is integrated dial out"),
         Exclusive(
             modules: ["Subprocess"], allowed: ["FlowForgeAgentCore", "FlowForgeTestSupport", "flowforge"],
             reason: "the control plane starts no processes"),

@@ -221,9 +221,13 @@ extension EnvironmentSpec {
                     ? [.init("cost.max_amount", "needs the environment's rate", hint: "add 'rate'")] : []
         case .policy(let gate): return gate.deny.isEmpty ? [.init("policy.deny", "is empty")] : []
         case .external(let gate):
-            let isSecure =
-                gate.url.hasPrefix("https://") || gate.url.hasPrefix("http://127.0.0.1") || gate.url.hasPrefix("http://localhost")
-            return isSecure && gate.url.utf8.count <= 2048 ? [] : [.init("external.url", "is no https address")]
+            return gate.isAddressable
+                ? []
+                : [
+                    .init(
+                        "external.url", "'\(gate.url.prefix(80))' is no https address",
+                        hint: "https://host/path without a user and a fragment; http only to this machine itself")
+                ]
         }
     }
 

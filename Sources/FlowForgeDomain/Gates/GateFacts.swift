@@ -23,6 +23,8 @@ public struct GateFacts: Hashable, Sendable {
     public var downstream: [ColumnHit]
     /// By gate.
     public var answers: [String: Answer]
+    /// How asking other systems stands, by gate.
+    public var calls: [String: Call] = [:]
 
     public init(
         now: Date, requesters: Set<String> = [], approvals: [Approval] = [], upstreams: [String: Upstream] = [:],
@@ -139,6 +141,22 @@ public struct GateFacts: Hashable, Sendable {
             self.zones = zones
             self.highest = highest
             self.through = through
+        }
+    }
+
+    /// How asking another system stands.
+    public struct Call: Hashable, Sendable {
+        /// It took the question.
+        public var wasTold: Bool
+        /// It is not asked any more.
+        public var isGivenUp: Bool
+        /// Of attempts that failed, the last.
+        public var error: String
+
+        public init(wasTold: Bool, isGivenUp: Bool, error: String) {
+            self.wasTold = wasTold
+            self.isGivenUp = isGivenUp
+            self.error = error
         }
     }
 

@@ -80,7 +80,7 @@ extension GateSpec {
 
     private func external(_ facts: GateFacts) -> Judgement {
         guard let answer = facts.answers[name], isFresh(answer.at, facts) else {
-            return (.pending, "waiting for the answer of another system", [:], nil)
+            return (.pending, Self.waiting(facts.calls[name]), [:], nil)
         }
         let said = answer.message.isEmpty ? "" : ": \(answer.message)"
         return (
@@ -88,6 +88,12 @@ extension GateSpec {
             ["by": .string(answer.by), "at": .string(WireCoding.text(answer.at)), "message": .string(answer.message)],
             answer.passed ? validForSeconds.map { answer.at + $0 } : nil
         )
+    }
+
+    private static func waiting(_ call: GateFacts.Call?) -> String {
+        guard let call, !call.wasTold, !call.error.isEmpty else { return "waiting for the answer of another system" }
+        return call.isGivenUp
+            ? "another system is not asked any more: \(call.error)" : "another system could not be asked yet: \(call.error)"
     }
 
     private func isFresh(_ time: Date, _ facts: GateFacts) -> Bool {

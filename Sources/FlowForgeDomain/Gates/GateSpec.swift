@@ -1,4 +1,5 @@
 public import FlowForgeProtocol
+internal import Foundation
 
 /// A condition that a change must meet before it reaches an environment. Gates are values: the
 /// environment declares them, ``judge(_:)`` decides about one by facts alone.
@@ -155,6 +156,20 @@ public struct GateSpec: Hashable, Sendable, Codable {
         public var url: String
 
         public init(url: String) { self.url = url }
+
+        /// `https`, or `http` to this machine itself; no user, since that would be a secret, and no fragment, since
+        /// that is not sent. Which of its networks it reaches is the word of who owns the environment.
+        public var isAddressable: Bool {
+            guard url.utf8.count <= 2048, url.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value < 0x7F }),
+                let parts = URLComponents(string: url), let host = parts.host, !host.isEmpty, parts.user == nil,
+                parts.password == nil, parts.fragment == nil
+            else { return false }
+            switch parts.scheme {
+            case "https": return true
+            case "http": return ["127.0.0.1", "localhost", "[::1]", "::1"].contains(host)
+            default: return false
+            }
+        }
     }
 }
 

@@ -30,6 +30,10 @@ struct GateDesk {
         facts.requesters = try session.plans.requesters(of: row.digest).union(extraRequesters)
         facts.approvals = try session.plans.approvals(of: row.digest)
         facts.answers = try session.plans.words(.answer, of: row.digest)
+        for call in try session.gateCalls.of(plan: row.digest) {
+            facts.calls[call.gate] = .init(
+                wasTold: call.state == .told, isGivenUp: call.state == .givenUp, error: call.lastError)
+        }
         facts.residency = environment.spec.residency
         facts.ceiling = environment.spec.classification
         facts.windows = environment.spec.windows

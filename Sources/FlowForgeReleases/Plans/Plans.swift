@@ -118,10 +118,12 @@ public struct Plans: Sendable {
         _ gate: String, of digest: String, _ request: OperatorAPI.GateWord, by actor: Actor
     ) async throws -> OperatorAPI.PlanView {
         guard request.passed != nil else { throw APIError(.invalidRequest, "passed: missing") }
-        return try await say(.answer, gate, of: digest, request, by: actor) { spec in
-            guard case .external = spec.rule else {
-                throw APIError(.invalidRequest, "gate '\(spec.name)' asks no other system", hint: "it is \(spec.rule.kind)")
-            }
+        return try await say(.answer, gate, of: digest, request, by: actor, checking: Self.checkAsks)
+    }
+
+    private static let checkAsks: @Sendable (GateSpec) throws -> Void = { spec in
+        guard case .external = spec.rule else {
+            throw APIError(.invalidRequest, "gate '\(spec.name)' asks no other system", hint: "it is \(spec.rule.kind)")
         }
     }
 
@@ -133,27 +135,34 @@ public struct Plans: Sendable {
             throw APIError(.invalidRequest, "message must be 1 to 1000 bytes long", hint: "say why, for the record")
         }
         return try await store.write { session in
-            let row = try session.plans.required(digest)
-            try Self.checkOpen(row, session)
-            guard let spec = row.plan.content.gates.first(where: { $0.name == gate }) else {
-                let names = row.plan.content.gates.map(\.name)
-                throw APIError(
-                    .notFound, "the plan has no gate '\(gate.prefix(80))'",
-                    hint: Spelling.nearest(gate, among: names).map { "did you mean '\($0)'?" }
-                        ?? "gates are: \(names.joined(separator: ", "))")
-            }
-            try check(spec)
-            try session.plans.say(
-                kind, of: gate, in: row.digest, passed: request.passed ?? true, by: actor.name, message: request.message)
-            try session.audit.append(
-                actor: actor, action: kind == .override ? "gate.override" : "gate.answer", subject: row.plan.environment,
-                detail: [
-                    "plan": .string(row.digest), "gate": .string(gate), "passed": .bool(request.passed ?? true),
-                    "message": .string(request.message),
-                ])
-            session.whenCommitted { [clock] in clock.signal() }
-            return try Self.view(row, session)
+            try Self.view(try write(kind, gate, of: digest, request, by: actor, checking: check, session), session)
         }
+    }
+
+    private func write(
+        _ kind: PlanQueries.WordKind, _ gate: String, of digest: String, _ request: OperatorAPI.GateWord, by actor: Actor,
+        checking check: (GateSpec) throws -> Void, _ session: Session
+    ) throws -> PlanRow {
+        let row = try session.plans.required(digest)
+        try Self.checkOpen(row, session)
+        guard let spec = row.plan.content.gates.first(where: { $0.name == gate }) else {
+            let names = row.plan.content.gates.map(\.name)
+            throw APIError(
+                .notFound, "the plan has no gate '\(gate.prefix(80))'",
+                hint: Spelling.nearest(gate, among: names).map { "did you mean '\($0)'?" }
+                    ?? "gates are: \(names.joined(separator: ", "))")
+        }
+        try check(spec)
+        try session.plans.say(
+            kind, of: gate, in: row.digest, passed: request.passed ?? true, by: actor.name, message: request.message)
+        try session.audit.append(
+            actor: actor, action: kind == .override ? "gate.override" : "gate.answer", subject: row.plan.environment,
+            detail: [
+                "plan": .string(row.digest), "gate": .string(gate), "passed": .bool(request.passed ?? true),
+                "message": .string(request.message),
+            ])
+        session.whenCommitted { [clock] in clock.signal() }
+        return row
     }
 
     private static func checkOpen(_ row: PlanRow, _ session: Session) throws(APIError) {
@@ -174,6 +183,15 @@ public struct Plans: Sendable {
             },
             createdAt: row.createdAt, createdBy: row.createdBy, expiresAt: row.plan.expiresAt,
             isCurrent: environment.serial == row.plan.baseSerial && row.plan.expiresAt > session.now)
+    }
+}
+
+extension Plans: GateAnswering {
+    public func answer(
+        _ gate: String, of plan: String, passed: Bool, message: String, by actor: Actor, in session: Session
+    ) throws {
+        _ = try write(
+            .answer, gate, of: plan, .init(passed: passed, message: message), by: actor, checking: Self.checkAsks, session)
     }
 }
 

@@ -7,8 +7,10 @@ public final class PromotionSignal: Sendable {
         var waiter: CheckedContinuation<Void, Never>?
     }
     private let state = Mutex(State())
+    private let also: @Sendable () -> Void
 
-    public init() {}
+    /// `also` is called at each signal.
+    public init(also: @escaping @Sendable () -> Void = {}) { self.also = also }
 
     public func signal() {
         let waiter = state.withLock { state in
@@ -17,6 +19,7 @@ public final class PromotionSignal: Sendable {
             return state.waiter
         }
         waiter?.resume()
+        also()
     }
 
     /// Until the next signal, or cancellation. One waits at a time.

@@ -40,12 +40,13 @@ extension ServerSettings {
         if let agent = top.mapping("agent_api", keys: ["listen", "url", "max_connections"], required: true) {
             settings.limits.agents = agent.integer("max_connections", in: 1...1_000_000).map { Int($0) } ?? settings.limits.agents
             settings.agentListen = address(agent) ?? settings.agentListen
-            settings.agentURL = agentURL(agent) ?? ""
+            settings.agentURL = reachable(agent, required: true) ?? ""
         }
-        if let operators = top.mapping("operator_api", keys: ["listen", "tls", "max_connections"]) {
+        if let operators = top.mapping("operator_api", keys: ["listen", "url", "tls", "max_connections"]) {
             settings.limits.operators =
                 operators.integer("max_connections", in: 1...1_000_000).map { Int($0) } ?? settings.limits.operators
             settings.operatorListen = address(operators) ?? settings.operatorListen
+            settings.operatorURL = reachable(operators, required: false)
             if let tls = operators.mapping("tls", keys: ["certificate", "key"]),
                 let certificate = tls.text("certificate", required: true), let key = tls.text("key", required: true)
             {
@@ -107,12 +108,12 @@ extension ServerSettings {
         return address
     }
 
-    private static func agentURL(_ mapping: YAMLMapping) -> String? {
-        guard let text = mapping.text("url", required: true) else { return nil }
+    private static func reachable(_ mapping: YAMLMapping, required: Bool) -> String? {
+        guard let text = mapping.text("url", required: required) else { return nil }
         guard let url = URL(string: text), url.scheme == "https", url.host() != nil, url.path().isEmpty || url.path() == "/"
         else {
             mapping.reader.report(
-                "'url' of \(mapping.what) is '\(text.prefix(80))'", hint: "write https://host:port, as agents reach this machine",
+                "'url' of \(mapping.what) is '\(text.prefix(80))'", hint: "write https://host:port, as others reach this machine",
                 at: mapping.position(of: "url"))
             return nil
         }

@@ -25,6 +25,8 @@ public struct ServerSettings: Sendable {
     /// Where agents reach the control plane, as join tokens say it.
     public var agentURL: String
     public var operatorListen = ListenAddress(host: "127.0.0.1", port: 8444)
+    /// Where other systems reach the operator API, `https://host:port`; from ``operatorListen`` if not said.
+    public var operatorURL: String?
     public var operatorCertificate: OwnCertificate?
     public var logLevel = Logger.Level.info
     public var logFormat = LogFormat.text
@@ -47,6 +49,14 @@ public struct ServerSettings: Sendable {
     public var bundles = BundleRetention()
     /// Whose signatures a bundle must bear to be pushed.
     public var signatures = SignaturePolicy()
+
+    /// Where other systems reach the operator API, as far as it is known.
+    var operatorAddress: String {
+        if let operatorURL { return operatorURL }
+        let isWildcard = ["0.0.0.0", "::"].contains(operatorListen.host)
+        let host = isWildcard ? ProcessInfo.processInfo.hostName : operatorListen.host
+        return "https://\(ListenAddress(host: host, port: operatorListen.port))"
+    }
 
     public init(dataFolder: URL, agentURL: String) {
         self.dataFolder = dataFolder

@@ -48,7 +48,7 @@ public final class ControlPlane: Sendable {
         var fleet = FleetSettings(agentURL: settings.agentURL)
         fleet.certificateLifetime = settings.agentCertificateLifetime
         services = try ControlPlaneServices(
-            store: store, authority: authority, webhookKeys: try folder.webhookKeys(),
+            store: store, authority: authority, webhookKeys: try folder.webhookKeys(), gateKeys: try folder.gateKeys(),
             evidenceKey: try folder.evidenceSigningKey(), fleet: fleet, settings: settings, logger: logger)
         handshakes = HandshakeRefusals(refusals: services.refusals)
 
@@ -91,6 +91,7 @@ public final class ControlPlane: Sendable {
                 store: store, wakeUps: services.wakeUps, figures: services.triggerFigures, logger: logger),
             BackfillFeeder(store: store, wakeUps: services.wakeUps, logger: logger),
             services.promotionClock,
+            services.gateCaller,
             services.driftClock,
             services.pruner,
             certificates,
@@ -119,6 +120,7 @@ public final class ControlPlane: Sendable {
         HealthRoutes.add(to: router, services: services)
         // Deliveries are signed; they show no token.
         WebhookRoutes.add(to: router, services.webhooks)
+        GateRoutes.add(to: router, services.gateCallbacks)
         router.middlewares.add(Authentication(principals: services.principals, refusals: services.refusals))
         router.get("metrics") { _, context in
             guard try context.require(.viewer).scope.isPlatform else { throw APIError.needsPlatform("figures") }

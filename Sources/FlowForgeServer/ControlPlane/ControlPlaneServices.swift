@@ -2,6 +2,7 @@ internal import FlowForgeBundle
 internal import FlowForgeCatalog
 internal import FlowForgeFleet
 internal import FlowForgeGovernance
+internal import FlowForgeIntegrations
 internal import FlowForgeOrchestration
 internal import FlowForgeProtocol
 internal import FlowForgeReleases
@@ -30,6 +31,8 @@ final class ControlPlaneServices: Sendable {
     let plans: Plans
     let promotions: Promotions
     let promotionClock: PromotionClock
+    let gateCaller: GateCaller
+    let gateCallbacks: GateCallbacks
     let drifts: Drifts
     let driftClock: DriftClock
     let wakeUps: WakeUps
@@ -53,7 +56,7 @@ final class ControlPlaneServices: Sendable {
     private let draining = Atomic(false)
 
     init(
-        store: Store, authority: CertificateAuthority, webhookKeys: WebhookKeys, evidenceKey: SigningKey,
+        store: Store, authority: CertificateAuthority, webhookKeys: WebhookKeys, gateKeys: GateKeys, evidenceKey: SigningKey,
         fleet: FleetSettings, settings: ServerSettings, logger: Logger
     ) throws {
         let orchestration = settings.orchestration
@@ -82,10 +85,14 @@ final class ControlPlaneServices: Sendable {
         environments = Environments(store: store)
         let observers = [TriggerDeployment(wakeUps: wakeUps)]
         deployments = Deployments(store: store, observers: observers)
-        let signal = PromotionSignal()
+        let bell = GateBell()
+        let signal = PromotionSignal(also: { bell.ring() })
         let inquiries = Inquiries(wakeUps: wakeUps)
         plans = Plans(store: store, registry: bundles, signal: signal)
         promotions = Promotions(store: store, registry: bundles, signal: signal)
+        gateCaller = GateCaller(
+            store: store, keys: gateKeys, bell: bell, answers: plans, callbackBase: settings.operatorAddress, logger: logger)
+        gateCallbacks = GateCallbacks(store: store, keys: gateKeys, answers: plans, refusals: refusals)
         let starter = PromotionStarter(wakeUps: wakeUps, settings: orchestration)
         promotionClock = PromotionClock(
             store: store, registry: bundles, signal: signal, observers: observers, runs: starter, pools: wakeUps,
@@ -118,7 +125,8 @@ final class ControlPlaneServices: Sendable {
             principals: principals, tokens: ShortTokens(store: store), reach: TokenReach(store: store),
             organisations: organisations, audit: audit, environments: environments,
             deployments: deployments, plans: plans,
-            promotions: promotions, drifts: drifts, registry: bundles, evidence: evidence, garbage: garbage, starter: runs,
+            promotions: promotions, gates: gateCallbacks, drifts: drifts, registry: bundles, evidence: evidence, garbage: garbage,
+            starter: runs,
             runs: runReader, flows: flows, limits: limits, triggers: triggers, webhooks: webhooks,
             backfills: backfills, catalog: catalog, joinTokens: joinTokens, agents: agents, backups: backups, pruner: pruner)
     }

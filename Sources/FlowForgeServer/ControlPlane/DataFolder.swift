@@ -1,5 +1,6 @@
 internal import FlowForgeBundle
 internal import FlowForgeFleet
+internal import FlowForgeIntegrations
 internal import FlowForgeOrchestration
 internal import FlowForgeProtocol
 public import Foundation
@@ -39,6 +40,9 @@ public struct DataFolder: Sendable {
 
     /// Secrets of webhooks are derived from the CA's key, which a backup has and a restore brings back.
     func webhookKeys() throws -> WebhookKeys { WebhookKeys(key: Data(try Self.privateText(caKey).utf8)) }
+
+    /// As those of webhooks.
+    func gateKeys() throws -> GateKeys { GateKeys(key: Data(try Self.privateText(caKey).utf8)) }
 
     /// The key that signs evidence, made now if there is none: a new control plane has signed nothing yet.
     func evidenceSigningKey() throws -> SigningKey {

@@ -29,6 +29,7 @@ struct OperatorRoutes {
         routes.addReleases(services.deployments)
         routes.addPlans(services.plans)
         routes.addPromotions(services.promotions)
+        routes.addGateSecrets(services.gates)
         routes.addDrift(services.drifts)
         routes.addBlobs(services.registry)
         routes.addBundles(services.registry)

@@ -1,6 +1,7 @@
 public import FlowForgeCatalog
 public import FlowForgeFleet
 public import FlowForgeGovernance
+public import FlowForgeIntegrations
 public import FlowForgeOrchestration
 public import FlowForgeReleases
 
@@ -15,6 +16,7 @@ public struct OperatorServices: Sendable {
     public var deployments: Deployments
     public var plans: Plans
     public var promotions: Promotions
+    public var gates: GateCallbacks
     public var drifts: Drifts
     public var registry: BundleRegistry
     public var evidence: EvidenceSigner
@@ -36,7 +38,8 @@ public struct OperatorServices: Sendable {
         principals: Principals, tokens: ShortTokens, reach: TokenReach, organisations: Organisations, audit: AuditTrail,
         environments: Environments,
         deployments: Deployments,
-        plans: Plans, promotions: Promotions, drifts: Drifts, registry: BundleRegistry, evidence: EvidenceSigner,
+        plans: Plans, promotions: Promotions, gates: GateCallbacks, drifts: Drifts, registry: BundleRegistry,
+        evidence: EvidenceSigner,
         garbage: GarbageCollection, starter: RunStarter, runs: RunReader, flows: Flows, limits: Limits, triggers: Triggers,
         webhooks: Webhooks, backfills: Backfills, catalog: CatalogReader, joinTokens: JoinTokens,
         agents: AgentRegistry, backups: Backups, pruner: Pruner
@@ -50,6 +53,7 @@ public struct OperatorServices: Sendable {
         self.deployments = deployments
         self.plans = plans
         self.promotions = promotions
+        self.gates = gates
         self.drifts = drifts
         self.registry = registry
         self.evidence = evidence

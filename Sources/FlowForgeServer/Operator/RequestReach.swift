@@ -68,6 +68,7 @@ struct RequestReach: Sendable {
         "PUT environments/:environment/overrides/:variable": .init(.path, .manage),
         "DELETE environments/:environment/overrides/:variable": .init(.path, .manage),
         "GET environments/:environment/releases": .init(.path), "POST environments/:environment/releases": .init(.path, .deploy),
+        "GET environments/:environment/gates/:gate/secret": .init(.path, .manage),
         "POST environments/:environment/plans": .init(.pathAndBody, .plan), "GET plans": .init(.query),
         "GET plans/:digest": .init(.plan), "POST plans/:digest/approvals": .init(.plan, .approve),
         "POST plans/:digest/gates/:gate/override": .init(.plan, .approve),

@@ -1,3 +1,4 @@
+import FlowForgeDomain
 import FlowForgeOrchestration
 import FlowForgeProtocol
 import Foundation
@@ -20,7 +21,7 @@ enum WebhookRoutes {
 
 extension Request {
     /// The header, if it is there once.
-    fileprivate func single(_ name: String) -> String? {
+    func single(_ name: String) -> String? {
         let values = headers.filter { $0.name.canonicalName == name }.map(\.value)
         return values.count == 1 ? values[0] : nil
     }

@@ -29,6 +29,7 @@ struct DeadlineQueries {
         ("agent", "last_poll_at", "last_poll_at IS NOT NULL"),
         ("agent_deafness", "leased_at", "true"),
         ("agent_deafness", "probe_at", "probe_at IS NOT NULL"),
+        ("gate_call", "next_at", "state = 'open'"),
     ]
 
     /// Moves all of them by the step, and says so in the audit trail.

@@ -19,6 +19,6 @@ enum Schema {
     static let steps: [Step] = [
         governance, fleet, releases, orchestration, catalog, figures, liveAttempts, runCore, triggers, backfills, restorations,
         retention, deafAgents, parkedLines, followers, referrers, yanking, bundleLocks, sharedLake, promotions,
-        shortTokens, organisations,
+        shortTokens, gateCalls, organisations,
     ]
 }

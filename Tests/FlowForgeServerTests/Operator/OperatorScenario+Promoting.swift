@@ -34,6 +34,18 @@ extension OperatorScenario {
         let plan = try await post("makePlan", "/environments/prod/plans", ["bundle": .string(name)])
         let digest = try #require(plan["digest"]?.string)
         try await post("makePlan", "/environments/nowhere/plans", ["bundle": .string(name)])
+        try await get("getGateSecret", "/environments/prod/gates/two-eyes/secret")
+        let shown = try await fixture.get("/environments/prod/gates/change-record/secret", as: fixture.owner).decoded(
+            GateAPI.SecretView.self)
+        try await get("getGateSecret", "/environments/prod/gates/change-record/secret")
+        try await get("getGateSecret", "/environments/prod/gates/change-record/secret", as: fixture.operator_)
+        let path = "/hooks/v1/gates/\(digest)/change-record"
+        let said = #"{"plan":"\#(digest)","passed":false,"message":"not yet"}"#
+        for id in ["g1", "g1", "g.2"] {
+            try keep(try await fixture.deliver(id, to: path, secret: shown.secret.reveal(), body: said), of: "answerGateSigned")
+        }
+        try keep(try await fixture.deliver("g3", to: path, secret: "whsec_AAAA", body: said), of: "answerGateSigned")
+        try keep(try await fixture.deliver("g4", to: path, secret: shown.secret.reveal(), body: "{}"), of: "answerGateSigned")
         try await get("listPlans", "/plans?environment=prod&limit=1")
         try await get("getPlan", "/plans/\(digest)")
         try await get("getPlan", "/plans/nonsense")

@@ -48,7 +48,7 @@ final class OperatorScenario {
         return answer
     }
 
-    private func keep(_ answer: OperatorFixture.Answer, of operation: String) throws {
+    func keep(_ answer: OperatorFixture.Answer, of operation: String) throws {
         let isJSON = answer.headers.first(name: "content-type")?.hasPrefix("application/json") == true
         let text = answer.body.isEmpty ? nil : JSONValue.string(String(decoding: answer.body, as: UTF8.self))
         records.append(

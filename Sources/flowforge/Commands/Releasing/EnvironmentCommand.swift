@@ -9,6 +9,7 @@ struct EnvironmentCommand: AsyncParsableCommand {
         subcommands: [
             EnvironmentApply.self, EnvironmentCreate.self, EnvironmentList.self, EnvironmentShow.self, EnvironmentExport.self,
             EnvironmentDiff.self, EnvironmentOverride.self, EnvironmentReleases.self,
+            EnvironmentGateSecret.self,
         ])
 }
 
