@@ -207,6 +207,7 @@ let package = Package(
             uses: [subprocess, system],
             scripts: [
                 "01-medallion/verify_nyc.py", "02-privacy/recorder.py", "05-control-plane/disk.c", "05-control-plane/disk.py",
+                "11-gitops/platform.py",
             ]),
     ],
     swiftLanguageModes: [.v6]
