@@ -142,7 +142,7 @@ private struct Ground {
     /// Of the whole control plane.
     static let platformOnly: Set = ["getMetrics", "listBackups", "makeBackup", "getRetention", "collectGarbage"]
     /// The same for everybody, or of whoever asks.
-    static let common: Set = ["getHealth", "getReadiness", "getOpenAPI", "whoAmI", "getEvidenceKey"]
+    static let common: Set = ["getHealth", "getReadiness", "getOpenAPI", "whoAmI", "getEvidenceKey", "createToken"]
     /// Of all projects of an organisation.
     static let ofOrganisation: Set = [
         "hasBlob", "getBlob", "putBlob", "listBundles", "pushBundle", "getBundle", "getBundleVersion", "listReferrers",
@@ -181,7 +181,10 @@ private struct Ground {
             "{gate}": "change-record", "{finding}": "schedule%3Anone",
             "{promotion}": promotions["items"]?.array?.first?["id"]?.string ?? "\(ID<Promotion>.make())",
         ]
-        ids = ["principals": try await id("/principals"), "join-tokens": try await id("/join-tokens")]
+        ids = [
+            "principals": try await id("/principals"), "join-tokens": try await id("/join-tokens"),
+            "tokens": try await id("/tokens?all=true"),
+        ]
         let limit = ByteBuffer(bytes: try WireCoding.encode(["slots": 3] as JSONValue))
         _ = try await fixture.send(.PUT, "/api/v1/limits/pool%3Alocal", as: fixture.owner, body: .bytes(limit))
         let found = try Regex("[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}|sha256:[0-9a-f]{64}")
@@ -195,9 +198,11 @@ private struct Ground {
         var path = places.reduce(operation.path) { $0.replacing($1.key, with: $1.value) }
         path = path.replacing("{digest}", with: path.contains("plans") ? plan : blob)
         path = path.replacing("{bundle}", with: operation.path.contains("{version}") ? "demo" : bundle)
-        path = path.replacing("{id}", with: ids[path.contains("principals") ? "principals" : "join-tokens"] ?? "")
+        path = path.replacing(
+            "{id}", with: ids[operation.path.split(separator: "/").dropLast().last.map(String.init) ?? ""] ?? "")
         switch operation.id {
         case "listAssets", "getAsset": path += "?environment=dev"
+        case "getGateSecret": path = path.replacing("environments/dev", with: "environments/prod")
         case "getLineage": path += "?environment=dev&asset=bronze.raw"
         default: break
         }
@@ -277,6 +282,7 @@ private struct Ground {
         for filter in [
             "/runs?environment=dev", "/triggers?environment=dev&all=true", "/backfills?environment=dev",
             "/plans?environment=prod", "/promotions?environment=prod", "/agents?pool=local", "/audit?action=run.start",
+            "/tokens?all=true",
         ] {
             let page = try await fixture.get(filter, as: token).decoded(JSONValue.self)
             #expect(page["items"]?.array?.isEmpty == true, "\(filter) lists something")
