@@ -100,7 +100,8 @@ let package = Package(
             "FlowForgeServer",
             needs: [
                 "FlowForgeOrchestration", "FlowForgeFleet", "FlowForgeReleases", "FlowForgeCatalog",
-                "FlowForgeGovernance", "FlowForgeIntegrations", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol",
+                "FlowForgeGovernance", "FlowForgeIntegrations", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain",
+                "FlowForgeProtocol",
             ],
             uses: [hummingbird, hummingbirdCore, lifecycle, logging, nioCore, nioHTTP1, nioSSL, nioTLS],
             resources: [.embedInCode("Resources/openapi.json")]),

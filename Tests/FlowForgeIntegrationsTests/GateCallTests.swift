@@ -218,7 +218,7 @@ import Testing
         let system = TicketSystem(.says(true, "ok"))
         try await system.serving { port in
             let fixture = try await GateFixture.make()
-            let bell = GateBell()
+            let bell = Doorbell()
             let caller = GateCaller(
                 store: fixture.store, keys: fixture.keys, bell: bell, answers: try fixture.features.plans,
                 callbackBase: "https://control.example", logger: GateFixture.quiet)

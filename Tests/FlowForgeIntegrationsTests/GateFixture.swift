@@ -64,10 +64,10 @@ final class GateFixture: Sendable {
     var features: (plans: Plans, promotions: Promotions, environments: Environments) {
         get throws {
             let registry = try BundleRegistry(store: store, folder: folder.appending(path: "registry"), logger: Self.quiet)
-            let signal = PromotionSignal()
+            let bell = Doorbell()
             return (
-                Plans(store: store, registry: registry, signal: signal),
-                Promotions(store: store, registry: registry, signal: signal), Environments(store: store)
+                Plans(store: store, registry: registry, bell: bell),
+                Promotions(store: store, registry: registry, bell: bell), Environments(store: store)
             )
         }
     }
@@ -117,7 +117,7 @@ final class GateFixture: Sendable {
         settings.draw = { $0 }
         change(&settings)
         return GateCaller(
-            store: store, keys: keys, bell: GateBell(), answers: try features.plans, callbackBase: "https://control.example",
+            store: store, keys: keys, bell: Doorbell(), answers: try features.plans, callbackBase: "https://control.example",
             settings: settings, logger: Self.quiet)
     }
 

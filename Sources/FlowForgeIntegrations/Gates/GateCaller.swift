@@ -29,7 +29,7 @@ public struct GateCaller: Service {
 
     private let store: Store
     private let keys: GateKeys
-    private let bell: GateBell
+    private let bell: Doorbell
     private let answers: any GateAnswering
     private let callbackBase: String
     private let settings: Settings
@@ -44,7 +44,7 @@ public struct GateCaller: Service {
 
     /// `callbackBase` is where others reach the operator API, `https://host:port`.
     public init(
-        store: Store, keys: GateKeys, bell: GateBell, answers: any GateAnswering, callbackBase: String,
+        store: Store, keys: GateKeys, bell: Doorbell, answers: any GateAnswering, callbackBase: String,
         settings: Settings = Settings(), logger: Logger, clock: any Clock<Duration> = ContinuousClock()
     ) {
         self.store = store

@@ -9,12 +9,12 @@ public struct Plans: Sendable {
     let store: Store
     let planner: Planner
     /// Told when something was said that may open a gate.
-    let clock: PromotionSignal
+    let bell: Doorbell
 
-    public init(store: Store, registry: BundleRegistry, signal: PromotionSignal) {
+    public init(store: Store, registry: BundleRegistry, bell: Doorbell) {
         self.store = store
         planner = Planner(store: store, registry: registry)
-        clock = signal
+        self.bell = bell
     }
 
     /// Works out a plan and keeps it. One with the same content that has not expired is returned as it is
@@ -95,7 +95,7 @@ public struct Plans: Sendable {
             try session.audit.append(
                 actor: actor, action: request.approves ? "plan.approve" : "plan.reject", subject: row.plan.environment,
                 detail: ["plan": .string(row.digest), "reason": .string(reason)])
-            session.whenCommitted { [clock] in clock.signal() }
+            session.whenCommitted { [bell] in bell.ring() }
             return try Self.view(row, session)
         }
     }
@@ -161,7 +161,7 @@ public struct Plans: Sendable {
                 "plan": .string(row.digest), "gate": .string(gate), "passed": .bool(request.passed ?? true),
                 "message": .string(request.message),
             ])
-        session.whenCommitted { [clock] in clock.signal() }
+        session.whenCommitted { [bell] in bell.ring() }
         return row
     }
 

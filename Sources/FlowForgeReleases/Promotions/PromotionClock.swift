@@ -11,7 +11,7 @@ public import ServiceLifecycle
 public struct PromotionClock: Service {
     private let store: Store
     private let planner: Planner
-    private let signal: PromotionSignal
+    private let bell: Doorbell
     private let observers: [any ReleaseObserver]
     private let runs: any PromotionRuns
     private let pools: any PoolWaking
@@ -25,13 +25,13 @@ public struct PromotionClock: Service {
     static let idle = Duration.seconds(15)
 
     public init(
-        store: Store, registry: BundleRegistry, signal: PromotionSignal, observers: [any ReleaseObserver],
+        store: Store, registry: BundleRegistry, bell: Doorbell, observers: [any ReleaseObserver],
         runs: any PromotionRuns, pools: any PoolWaking, inquiries: any InquiryAsking, evidence: EvidenceSigner? = nil,
         logger: Logger, clock: any Clock<Duration> = ContinuousClock()
     ) {
         self.store = store
         planner = Planner(store: store, registry: registry)
-        self.signal = signal
+        self.bell = bell
         self.observers = observers
         self.runs = runs
         self.pools = pools
@@ -58,7 +58,7 @@ public struct PromotionClock: Service {
     private func rest(_ pause: Duration) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { try? await clock.sleep(for: pause) }
-            group.addTask { await signal.wait() }
+            group.addTask { await bell.wait() }
             await group.next()
             group.cancelAll()
         }

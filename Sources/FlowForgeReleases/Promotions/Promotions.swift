@@ -8,15 +8,15 @@ internal import Foundation
 public struct Promotions: Sendable {
     let store: Store
     let planner: Planner
-    let signal: PromotionSignal
+    let bell: Doorbell
 
     /// How long runs that go on are waited for, unless the request says otherwise.
     static let drainSeconds = 3600.0
 
-    public init(store: Store, registry: BundleRegistry, signal: PromotionSignal) {
+    public init(store: Store, registry: BundleRegistry, bell: Doorbell) {
         self.store = store
         planner = Planner(store: store, registry: registry)
-        self.signal = signal
+        self.bell = bell
     }
 
     /// Takes note of a change that is wanted. It waits for its gates, then for its turn. Asking for what is being
@@ -69,7 +69,7 @@ public struct Promotions: Sendable {
                     "plan": .string(row.digest), "bundle": .string("\(plan.bundle.name)@\(plan.bundle.version)"),
                     "reason": .string(promotion.reason),
                 ])
-            session.whenCommitted { [signal] in signal.signal() }
+            session.whenCommitted { [bell] in bell.ring() }
             return (try Self.view(promotion, session, full: true), true)
         }
         return result
@@ -232,7 +232,7 @@ public struct Promotions: Sendable {
             try session.audit.append(
                 actor: actor, action: "promotion.cancel", subject: row.environment, detail: ["promotion": .string(id.description)]
             )
-            session.whenCommitted { [signal] in signal.signal() }
+            session.whenCommitted { [bell] in bell.ring() }
             return try Self.view(new, session, full: true)
         }
     }

@@ -85,17 +85,17 @@ final class ControlPlaneServices: Sendable {
         environments = Environments(store: store)
         let observers = [TriggerDeployment(wakeUps: wakeUps)]
         deployments = Deployments(store: store, observers: observers)
-        let bell = GateBell()
-        let signal = PromotionSignal(also: { bell.ring() })
+        let gateBell = Doorbell()
+        let bell = Doorbell(ringing: gateBell)
         let inquiries = Inquiries(wakeUps: wakeUps)
-        plans = Plans(store: store, registry: bundles, signal: signal)
-        promotions = Promotions(store: store, registry: bundles, signal: signal)
+        plans = Plans(store: store, registry: bundles, bell: bell)
+        promotions = Promotions(store: store, registry: bundles, bell: bell)
         gateCaller = GateCaller(
-            store: store, keys: gateKeys, bell: bell, answers: plans, callbackBase: settings.operatorAddress, logger: logger)
+            store: store, keys: gateKeys, bell: gateBell, answers: plans, callbackBase: settings.operatorAddress, logger: logger)
         gateCallbacks = GateCallbacks(store: store, keys: gateKeys, answers: plans, refusals: refusals)
         let starter = PromotionStarter(wakeUps: wakeUps, settings: orchestration)
         promotionClock = PromotionClock(
-            store: store, registry: bundles, signal: signal, observers: observers, runs: starter, pools: wakeUps,
+            store: store, registry: bundles, bell: bell, observers: observers, runs: starter, pools: wakeUps,
             inquiries: inquiries, evidence: evidence, logger: logger)
         drifts = Drifts(
             store: store, observers: observers, runs: starter, pools: wakeUps, inspector: LakeInspector(inquiries: inquiries))

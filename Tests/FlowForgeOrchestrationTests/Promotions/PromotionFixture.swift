@@ -33,9 +33,9 @@ final class PromotionFixture: Sendable {
         let observers = [TriggerDeployment(wakeUps: plane.wakeUps)]
         deployments = Deployments(store: plane.store, observers: observers)
         evidence = EvidenceSigner(key: SigningKey(.ed25519), registry: registry)
-        let signal = PromotionSignal()
-        plans = Plans(store: plane.store, registry: registry, signal: signal)
-        promotions = Promotions(store: plane.store, registry: registry, signal: signal)
+        let bell = Doorbell()
+        plans = Plans(store: plane.store, registry: registry, bell: bell)
+        promotions = Promotions(store: plane.store, registry: registry, bell: bell)
         drifts = Drifts(
             store: plane.store, observers: observers,
             runs: PromotionStarter(wakeUps: plane.wakeUps, settings: OrchestrationSettings()), pools: plane.wakeUps,
@@ -54,7 +54,7 @@ final class PromotionFixture: Sendable {
     /// As after a restart: it knows only what the store has.
     func clock() -> PromotionClock {
         PromotionClock(
-            store: plane.store, registry: registry, signal: PromotionSignal(),
+            store: plane.store, registry: registry, bell: Doorbell(),
             observers: [TriggerDeployment(wakeUps: plane.wakeUps)],
             runs: PromotionStarter(wakeUps: plane.wakeUps, settings: OrchestrationSettings()), pools: plane.wakeUps,
             inquiries: Inquiries(wakeUps: plane.wakeUps), evidence: evidence, logger: Self.logger)

@@ -1,29 +1,33 @@
 internal import Synchronization
 
-/// Wakes the loop of promotions. What is signalled while nobody waits is kept, once.
-public final class PromotionSignal: Sendable {
+/// Wakes a loop that works off what the store holds. What is rung while nobody waits is kept, once.
+public final class Doorbell: Sendable {
     private struct State {
         var isPending = false
         var waiter: CheckedContinuation<Void, Never>?
     }
     private let state = Mutex(State())
-    private let also: @Sendable () -> Void
+    private let next: Doorbell?
 
-    /// `also` is called at each signal.
-    public init(also: @escaping @Sendable () -> Void = {}) { self.also = also }
+    /// `next` is rung with this one.
+    public init(ringing next: Doorbell? = nil) { self.next = next }
 
-    public func signal() {
+    public func ring() {
+        wake()
+        next?.ring()
+    }
+
+    private func wake() {
         let waiter = state.withLock { state in
             state.isPending = state.waiter == nil
             defer { state.waiter = nil }
             return state.waiter
         }
         waiter?.resume()
-        also()
     }
 
-    /// Until the next signal, or cancellation. One waits at a time.
-    func wait() async {
+    /// Until the next ring, or cancellation. One waits at a time.
+    public func wait() async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isDone = state.withLock { state in
@@ -37,7 +41,7 @@ public final class PromotionSignal: Sendable {
                 if isDone { continuation.resume() }
             }
         } onCancel: {
-            signal()
+            wake()
         }
     }
 }
