@@ -1,3 +1,4 @@
+import FlowForgeDomain
 import FlowForgeProtocol
 import Foundation
 import Testing

@@ -1,3 +1,4 @@
+public import FlowForgeDomain
 public import FlowForgeProtocol
 
 /// What another version of a bundle changes, by what the two say and do: comments, formatting and the
@@ -29,25 +30,6 @@ public struct BundleDiff: Hashable, Sendable, Codable {
         (mirror.from, mirror.to) = (to, from)
         mirror.changes = changes.map(\.mirrored)
         return mirror
-    }
-
-    /// What something means for those who read what the bundle makes, or start what it runs.
-    public enum Impact: String, Sendable, Codable, Comparable {
-        /// Descriptions, tags and classifications only.
-        case metadata
-        /// Whoever relies on the former version still can.
-        case nonBreaking = "non_breaking"
-        case breaking
-
-        private var weight: Int {
-            switch self {
-            case .metadata: 0
-            case .nonBreaking: 1
-            case .breaking: 2
-            }
-        }
-
-        public static func < (left: Impact, right: Impact) -> Bool { left.weight < right.weight }
     }
 
     public enum Action: String, Sendable, Codable { case added, removed, changed }
@@ -117,7 +99,7 @@ extension BundleDiff.Change {
 
     private func field(_ name: String) -> BundleDiff.Field? { fields.first { $0.name == name } }
 
-    private var judged: BundleDiff.Impact {
+    private var judged: Impact {
         // A column of which no type is declared is one that is only described.
         if action == .changed || subject == .column,
             fields.allSatisfy({ ["description", "tags", "classification"].contains($0.name) })

@@ -52,7 +52,7 @@ public enum ReleaseMode: String, WireEnum {
 
 /// What a change means for those who read what a bundle makes, or start what it runs.
 public enum Impact: String, Sendable, Codable, Comparable, Hashable, CaseIterable {
-    /// Descriptions and tags only.
+    /// Descriptions, tags and classifications only.
     case metadata
     /// Whoever relies on the former version still can.
     case nonBreaking = "non_breaking"

@@ -100,7 +100,7 @@ extension PlanChange {
     init(_ change: BundleDiff.Change) {
         self.init(
             subject: change.subject.rawValue, name: change.name, action: change.action.rawValue,
-            impact: Impact(rawValue: change.impact.rawValue) ?? .breaking,
+            impact: change.impact,
             fields: change.fields.map { .init(name: $0.name, before: $0.before, after: $0.after) })
     }
 }

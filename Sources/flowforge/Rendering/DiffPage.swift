@@ -1,4 +1,5 @@
 import FlowForgeBundle
+import FlowForgeDomain
 import FlowForgeProtocol
 
 /// A ``BundleDiff`` as a table, a line for each change.
@@ -20,7 +21,7 @@ struct DiffPage {
     }
 
     private var summary: String {
-        let counts = [BundleDiff.Impact.breaking, .nonBreaking, .metadata].compactMap { impact in
+        let counts = [Impact.breaking, .nonBreaking, .metadata].compactMap { impact in
             let count = diff.changes.count { $0.impact == impact }
             return count == 0 ? nil : "\(count) \(impact.rawValue.replacing("_", with: "-"))"
         }
@@ -35,7 +36,7 @@ struct DiffPage {
         }
     }
 
-    private func impact(_ impact: BundleDiff.Impact) -> String {
+    private func impact(_ impact: Impact) -> String {
         let word = impact.rawValue.replacing("_", with: "-")
         return impact == .breaking ? style.paint(word, .bold, .red) : word
     }

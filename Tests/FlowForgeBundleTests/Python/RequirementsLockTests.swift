@@ -1,3 +1,4 @@
+import FlowForgeDomain
 import Foundation
 import Testing
 
