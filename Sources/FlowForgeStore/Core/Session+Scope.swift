@@ -55,13 +55,4 @@ extension Session {
         defer { scope = own }
         return try body()
     }
-
-    /// Within the organisation of whoever asks, all its projects: for what is judged by an environment's
-    /// upstreams and downstreams.
-    public func organisationWide<T>(_ body: () throws -> T) rethrows -> T {
-        let own = scope
-        if let organisation = own.organisation { scope = Scope(organisation: organisation, holder: own.holder) }
-        defer { scope = own }
-        return try body()
-    }
 }
