@@ -42,8 +42,7 @@ public enum InquiryAnswer: Hashable, Sendable {
     case unknown(String)
 }
 
-/// Are these tables of the environment as they were published? Nothing of a row is read; with `digests`
-/// the files' bytes are.
+/// Are these tables of the environment as they were published? Nothing of a file's bytes is read.
 public struct InspectQuestion: Hashable, Sendable, Codable {
     public static let mostAssets = 2000
 
@@ -57,12 +56,7 @@ public struct InspectQuestion: Hashable, Sendable, Codable {
     }
 
     public var assets: [Expected]
-    /// Whether to say a digest of each snapshot, for which all of its bytes are read.
-    public var digests: Bool
-    public init(assets: [Expected], digests: Bool = false) {
-        self.assets = assets
-        self.digests = digests
-    }
+    public init(assets: [Expected]) { self.assets = assets }
 }
 
 /// One result for each asset of the question, in its order.
@@ -81,7 +75,7 @@ public struct InspectResult: Hashable, Sendable, Codable {
         case missingSnapshot
         /// What was sealed with the snapshot cannot be read, or is another snapshot's.
         case unreadableSnapshot
-        /// Files of the expected snapshot are gone, have another size, or were added.
+        /// Files of the expected snapshot are gone, have another size, were added, or were written after it was sealed.
         case filesChanged
         /// The expected snapshot is whole, and `current.json` or `current` leads elsewhere or nowhere.
         case pointerMoved
@@ -107,19 +101,15 @@ public struct InspectResult: Hashable, Sendable, Codable {
     public var changedFiles: Int?
     /// Names of at most twenty of them, without their folders: those of partitions are values of the data.
     public var files: [String]?
-    /// SHA-256 over the names and the SHA-256 of all files of the snapshot, where it was asked for.
-    public var digest: String?
 
     public init(
-        asset: AssetName, state: State, found: Found? = nil, changedFiles: Int? = nil, files: [String]? = nil,
-        digest: String? = nil
+        asset: AssetName, state: State, found: Found? = nil, changedFiles: Int? = nil, files: [String]? = nil
     ) {
         self.asset = asset
         self.state = state
         self.found = found
         self.changedFiles = changedFiles
         self.files = files
-        self.digest = digest
     }
 }
 

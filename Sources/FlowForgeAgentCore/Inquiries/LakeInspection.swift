@@ -1,8 +1,7 @@
-import Crypto
 import FlowForgeProtocol
 import Foundation
 
-/// Looks whether tables are as they were published, without reading a row of them.
+/// Looks whether tables are as they were published, without reading a byte of their files.
 struct LakeInspection: Sendable {
     let lake: LakeFolder
     let environment: String
@@ -13,13 +12,13 @@ struct LakeInspection: Sendable {
         var results: [InspectResult] = []
         for expected in question.assets {
             try Task.checkCancellation()
-            results.append(try await inspect(expected, digests: question.digests))
+            results.append(try inspect(expected))
             await Task.yield()
         }
         return InspectAnswer(results: results)
     }
 
-    private func inspect(_ expected: InspectQuestion.Expected, digests: Bool) async throws -> InspectResult {
+    private func inspect(_ expected: InspectQuestion.Expected) throws -> InspectResult {
         var result = InspectResult(asset: expected.asset, state: .ok)
         let asset = lake.asset(expected.asset, environment: environment)
         guard Self.isFolder(asset) else {
@@ -46,7 +45,6 @@ struct LakeInspection: Sendable {
                 String($0.split(separator: "/").last ?? "").prefix(255).description
             }
         }
-        if digests { result.digest = try await digest(of: sealed) }
         result.state = !changed.isEmpty ? .filesChanged : result.found != nil ? .pointerMoved : .ok
         return result
     }
@@ -68,42 +66,37 @@ struct LakeInspection: Sendable {
         return InspectResult.Found(snapshot: link == pointer?.location ? pointer?.snapshot : leads, version: pointer?.version)
     }
 
-    /// Paths of files that are gone, have another size or were not sealed with the snapshot; sorted.
+    /// Paths of files that are gone, have another size, were not sealed with the snapshot or were written after
+    /// it was; sorted.
     private func changes(of folder: SnapshotFolder) -> [String] {
-        var sizes: [String: Int64] = [:]
+        var found: [String: DiskFile] = [:]
         let root = folder.url.path(percentEncoded: false)
         for name in (try? FileManager.default.subpathsOfDirectory(atPath: root)) ?? [] {
-            let attributes = try? FileManager.default.attributesOfItem(atPath: "\(root)/\(name)")
-            if attributes?[.type] as? FileAttributeType == .typeDirectory { continue }
-            // A link has a size of its own, which is not that of a file of ours.
-            let isFile = attributes?[.type] as? FileAttributeType == .typeRegular
-            sizes[name] = isFile ? (attributes?[.size] as? NSNumber)?.int64Value ?? -1 : -1
+            found[name] = DiskFile("\(root)/\(name)")
         }
-        sizes[SnapshotRecord.fileName] = nil
+        // It is written last.
+        let sealed = found.removeValue(forKey: SnapshotRecord.fileName)?.modified ?? .distantPast
         var changed: [String] = []
-        for file in folder.record.files where sizes.removeValue(forKey: file.path) != file.bytes { changed.append(file.path) }
-        return (changed + sizes.keys).sorted()
-    }
-
-    /// Over `<path> NUL <SHA-256> newline` of each file, by path.
-    private func digest(of folder: SnapshotFolder) async throws -> String? {
-        var all = SHA256()
-        for file in folder.record.files.sorted(by: { $0.path < $1.path }) {
-            guard let handle = FileHandle(forReadingAtPath: folder.path(of: file)) else { return nil }
-            defer { try? handle.close() }
-            var one = SHA256()
-            while let bytes = try handle.read(upToCount: 1 << 20), !bytes.isEmpty {
-                one.update(data: bytes)
-                try Task.checkCancellation()
-                await Task.yield()
-            }
-            all.update(data: Data("\(file.path)\u{0}\(Self.hex(one.finalize()))\n".utf8))
+        for file in folder.record.files {
+            let now = found.removeValue(forKey: file.path)
+            if now?.bytes != file.bytes || now.map({ $0.modified > sealed }) != false { changed.append(file.path) }
         }
-        return "sha256:\(Self.hex(all.finalize()))"
+        return (changed + found.keys).sorted()
     }
 
-    private static func hex(_ digest: SHA256.Digest) -> String {
-        digest.map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
+    private struct DiskFile {
+        /// `nil` of what is no file of ours, such as a link, whatever it leads to.
+        var bytes: Int64?
+        var modified: Date
+
+        /// `nil` of a folder.
+        init?(_ path: String) {
+            let attributes = (try? FileManager.default.attributesOfItem(atPath: path)) ?? [:]
+            let type = attributes[.type] as? FileAttributeType
+            if type == .typeDirectory { return nil }
+            bytes = type == .typeRegular ? (attributes[.size] as? NSNumber)?.int64Value : nil
+            modified = attributes[.modificationDate] as? Date ?? .distantFuture
+        }
     }
 
     private static func isFolder(_ url: URL) -> Bool {

@@ -12,9 +12,9 @@ import Testing
     private let table = AssetName("gold.t")!
 
     private func inspect(
-        _ bench: EngineBench, _ snapshot: SnapshotReference, in environment: String = "dev", digests: Bool = false
+        _ bench: EngineBench, _ snapshot: SnapshotReference, in environment: String = "dev"
     ) async throws -> InspectResult {
-        let question = InspectQuestion(assets: [.init(asset: table, snapshot: snapshot)], digests: digests)
+        let question = InspectQuestion(assets: [.init(asset: table, snapshot: snapshot)])
         let answer = try await LakeInspection(lake: bench.lake, environment: environment).answer(question)
         return try #require(answer.results.first)
     }
@@ -31,12 +31,9 @@ import Testing
         let bench = try EngineBench()
         let snapshot = try await written(bench)
         #expect(try await inspect(bench, snapshot) == InspectResult(asset: table, state: .ok, changedFiles: 0))
-        let digest = try await inspect(bench, snapshot, digests: true).digest
-        #expect(digest?.hasPrefix("sha256:") == true && digest?.count == 71)
         let moved = try bench.point("gold.t", in: "prod", at: snapshot.moved(from: "dev", to: "prod"))
         #expect(
-            try await inspect(bench, moved, in: "prod", digests: true)
-                == InspectResult(asset: table, state: .ok, changedFiles: 0, digest: digest))
+            try await inspect(bench, moved, in: "prod") == InspectResult(asset: table, state: .ok, changedFiles: 0))
     }
 
     @Test func `what is missing, moved or changed is said, by names of files only`() async throws {
@@ -65,7 +62,6 @@ import Testing
 
         // Files.
         let folder = try bench.lake.snapshot(second, of: table, environment: "dev").path(percentEncoded: false)
-        let before = try await inspect(bench, second, digests: true).digest
         let files = try FileManager.default.subpathsOfDirectory(atPath: folder).filter { $0.hasSuffix(".parquet") }.sorted()
         #expect(files.count == 2 && files.contains { $0.contains("planted-country") })
         var bytes = try Data(contentsOf: URL(filePath: "\(folder)/\(files[0])"))
@@ -73,8 +69,7 @@ import Testing
         // As somebody would who opens it: hard links of other snapshots stay.
         try FileManager.default.removeItem(atPath: "\(folder)/\(files[0])")
         try bytes.write(to: URL(filePath: "\(folder)/\(files[0])"))
-        #expect(try await inspect(bench, second).changedFiles == 0, "the size is the same")
-        #expect(try await inspect(bench, second, digests: true).digest != before)
+        #expect(try await inspect(bench, second).changedFiles == 1, "of the same size, and written later")
         try (bytes + Data([0])).write(to: URL(filePath: "\(folder)/\(files[0])"))
         try FileManager.default.removeItem(atPath: "\(folder)/\(files[1])")
         try Data().write(to: URL(filePath: "\(folder)/new.parquet"))
