@@ -16,19 +16,15 @@ public struct Deployments: Sendable {
 
     /// Deploys `name@version` or a digest (at least 12 digits of it). What is current already is
     /// returned as it is (`created` false). Refused are: a variable that the environment does not bind
-    /// or binds to a value of another type, a credential that it does not declare, an asset that another bundle of the environment writes, and what
-    /// an observer refuses.
+    /// or binds to a value of another type, a credential that it does not declare, an asset that another bundle of
+    /// the environment writes, a bundle that was demoted from it, and what an observer refuses.
     ///
     /// The checks, the release and its audit entry are one transaction. Runs that have started keep
     /// the bundle that they started with.
     public func deploy(
         _ request: OperatorAPI.Deploy, environment name: String, by actor: Actor
     ) async throws -> (release: OperatorAPI.ReleaseView, created: Bool) {
-        guard let selector = BundleSelector(request.bundle) else {
-            throw APIError(
-                .invalidRequest, "bundle: '\(request.bundle.prefix(160))' is neither name@version nor a digest",
-                hint: "e.g. nyc-flights@1.0.0, or at least \(BundleSelector.shortestDigest) digits of the digest")
-        }
+        let selector = try BundleSelector.required(request.bundle)
         return try await store.write { session in
             let environment = try session.environments.usable(name)
             guard !environment.spec.protection.requiresPlan else {
@@ -42,6 +38,7 @@ public struct Deployments: Sendable {
                     .conflict, "\(open.id) is changing '\(bundle.name)' in '\(name)' (\(open.state.rawValue))",
                     hint: "wait for it: `flowforge promotion show \(open.id)`; or cancel it")
             }
+            try session.plans.checkAdmitted(bundle, in: name)
             let manifest = try session.bundles.requiredManifest(bundle)
             let config = environment.releaseConfig.seen(by: manifest)
             let current = try session.releases.current(environment: name, bundle: bundle.name)

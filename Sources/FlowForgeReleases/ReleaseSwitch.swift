@@ -139,6 +139,16 @@ enum DeclaredLineage {
 
 extension Manifest {
     var outputs: Set<AssetName> { Set(flows.flatMap(\.tasks).compactMap(\.output)) }
+
+    /// By name of a flow, the other flows of the bundle that write what it reads.
+    var flowsRead: [String: Set<String>] {
+        var writers: [AssetName: String] = [:]
+        for flow in flows { for task in flow.tasks { if let output = task.output { writers[output] = flow.name } } }
+        return Dictionary(
+            uniqueKeysWithValues: flows.map { flow in
+                (flow.name, Set(flow.tasks.flatMap(\.inputs).compactMap { writers[$0] }).subtracting([flow.name]))
+            })
+    }
 }
 
 extension ReleaseConfig {
@@ -159,5 +169,25 @@ extension BundleQueries {
             throw StoreError.corrupt("the manifest of \(bundle.name)@\(bundle.version) is missing")
         }
         return manifest
+    }
+}
+
+extension Session {
+    /// The current release of the bundle; without a name, of the only one there is.
+    func currentRelease(of bundle: String?, in environment: String) throws -> ReleaseRow {
+        _ = try environments.required(environment)
+        let releases = try self.releases.current(environment: environment).filter { bundle == nil || $0.bundle.name == bundle }
+        guard let release = releases.first else {
+            throw APIError(
+                .notFound, "\(bundle.map { "'\($0)' is not" } ?? "nothing is") released to '\(environment)'",
+                hint: "`flowforge env releases \(environment)` shows what was")
+        }
+        guard releases.count == 1 else {
+            throw APIError(
+                .invalidRequest,
+                "several bundles are released to '\(environment)': \(releases.map(\.bundle.name).joined(separator: ", "))",
+                hint: "say which with --bundle")
+        }
+        return release
     }
 }

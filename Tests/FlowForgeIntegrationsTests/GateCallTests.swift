@@ -133,6 +133,53 @@ import Testing
         }
     }
 
+    @Test func `an answer whose body does not come in time has failed`() async throws {
+        var reply = TicketSystem.Reply.says(true, "ok")
+        reply.stall = .seconds(3)
+        let system = TicketSystem(reply)
+        try await system.serving { port in
+            let fixture = try await GateFixture.make()
+            let (plan, _) = try await fixture.begin("http://127.0.0.1:\(port)/ask")
+            try await fixture.advance(try fixture.caller { $0.timeout = 0.5 })
+            let call = try #require(try await fixture.call(plan))
+            #expect(call.state == .open && call.lastError == "it has not answered within 0.5 s")
+            #expect(try await fixture.verdict(plan).state == .pending)
+        }
+    }
+
+    @Test func `a question that was taken is asked again for the next change by the same plan`() async throws {
+        let system = TicketSystem(.later)
+        try await system.serving { port in
+            let fixture = try await GateFixture.make()
+            let (plan, promotion) = try await fixture.begin("http://127.0.0.1:\(port)/ask")
+            try await fixture.advance()
+            let promotions = try fixture.features.promotions
+            _ = try await promotions.cancel(promotion, by: fixture.ann)
+            try await fixture.advance()
+            #expect(system.questions.count == 1 && (try await fixture.call(plan))?.state == .told)
+            let next = try await promotions.request(.init(kind: "apply", plan: plan), by: fixture.ann).promotion.id
+            try await fixture.advance()
+            #expect(system.questions.count == 2 && Set(system.questions.map(\.id)).count == 2)
+            #expect(try system.questions[1].question().data.promotion == next)
+            try await fixture.advance()
+            #expect(system.questions.count == 2, "what was taken for this change is not asked again")
+        }
+    }
+
+    @Test func `a long message is cut by its bytes, and what was decided counts`() async throws {
+        // Of 1750 bytes and 250 characters.
+        let system = TicketSystem(.says(false, String(repeating: "🧑‍", count: 250)))
+        try await system.serving { port in
+            let fixture = try await GateFixture.make()
+            let (plan, _) = try await fixture.begin("http://127.0.0.1:\(port)/ask")
+            try await fixture.advance()
+            #expect(try await fixture.call(plan)?.state == .answered)
+            #expect(try await fixture.features.plans.show(plan).standing == "denied")
+        }
+        let word = try #require(GateWord(Data(#"{"passed":true,"message":"\#(String(repeating: "é", count: 600))"}"#.utf8)))
+        #expect(word.message == String(repeating: "é", count: 498) + "…")
+    }
+
     @Test func `it is given up on after so many attempts, at a 410, and with the change; a new change asks anew`() async throws {
         let system = TicketSystem(.init(status: .serviceUnavailable))
         try await system.serving { port in

@@ -21,6 +21,8 @@ final class TicketSystem: Sendable {
         var status: HTTPResponse.Status = .ok
         var headers: HTTPFields = [:]
         var body = ""
+        /// Between the head of the answer and its body.
+        var stall: Duration?
         static func says(_ passed: Bool, _ message: String) -> Reply {
             Reply(body: #"{"passed":\#(passed),"message":"\#(message)"}"#)
         }
@@ -50,7 +52,17 @@ final class TicketSystem: Sendable {
                         body: Data(bytes.readableBytesView)))
             }
             let reply = reply.withLock { $0 }
-            return Response(status: reply.status, headers: reply.headers, body: .init(byteBuffer: ByteBuffer(string: reply.body)))
+            guard let stall = reply.stall else {
+                return Response(
+                    status: reply.status, headers: reply.headers, body: .init(byteBuffer: ByteBuffer(string: reply.body)))
+            }
+            let body = ResponseBody { writer in
+                try await writer.write(ByteBuffer(string: " "))
+                try await Task.sleep(for: stall)
+                try await writer.write(ByteBuffer(string: reply.body))
+                try await writer.finish(nil)
+            }
+            return Response(status: reply.status, headers: reply.headers, body: body)
         }
         let (ports, found) = AsyncStream.makeStream(of: Int.self)
         let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

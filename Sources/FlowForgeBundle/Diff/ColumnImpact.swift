@@ -34,7 +34,10 @@ public struct ColumnImpact: Hashable, Sendable, Codable {
 
     /// Either lock may be missing: nothing is known then, and so nothing changes. `deployed` are edges between
     /// columns of whatever bundles, as the catalog has them; those between whole tables are passed over.
-    public init(from before: BundleLock?, to after: BundleLock?, deployed: some Sequence<OperatorAPI.LineageEdge>) {
+    /// Where the bundle itself is not deployed, what the locks' own tables read does not count (`isReadByOwn` false).
+    public init(
+        from before: BundleLock?, to after: BundleLock?, deployed: some Sequence<OperatorAPI.LineageEdge>, isReadByOwn: Bool = true
+    ) {
         columns = []
         isTruncated = false
         guard let before, let after else { return }
@@ -42,7 +45,7 @@ public struct ColumnImpact: Hashable, Sendable, Codable {
         guard !changes.isEmpty else { return }
         var steps = Steps()
         for edge in deployed { steps.add(edge) }
-        for lock in [before, after] {
+        for lock in isReadByOwn ? [before, after] : [] {
             for asset in lock.assets { for step in asset.lineage { steps.add(step, to: asset.asset) } }
         }
         for change in changes {

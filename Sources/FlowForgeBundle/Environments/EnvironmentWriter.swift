@@ -7,10 +7,10 @@ internal import Yams
 /// out here. Layers of values keep their names.
 public enum EnvironmentWriter {
     public static func text(_ spec: EnvironmentSpec) throws -> String {
-        try serialize(node: Node(root(spec)), allowUnicode: true)
+        try serialize(node: Node(try root(spec)), allowUnicode: true)
     }
 
-    private static func root(_ spec: EnvironmentSpec) -> Pairs {
+    private static func root(_ spec: EnvironmentSpec) throws -> Pairs {
         var root = Pairs()
         root.add(
             "environment",
@@ -46,7 +46,7 @@ public enum EnvironmentWriter {
                     if !spec.protection.gates.isEmpty { $0.add("gates", gates(spec.protection.gates)) }
                 })
         }
-        if let windows = spec.windows { root.add("windows", self.windows(windows)) }
+        if let windows = spec.windows { root.add("windows", try self.windows(windows)) }
         if let rate = spec.rate {
             root.add(
                 "rate",
@@ -92,26 +92,23 @@ public enum EnvironmentWriter {
         }
     }
 
-    private static func windows(_ windows: ChangeWindows) -> Pairs {
-        func period(_ period: Blackout) -> Pairs {
-            let bytes = (try? WireCoding.encode(period)) ?? Data()
-            let members = (try? WireCoding.decode(JSONValue.self, from: bytes))?.object ?? [:]
+    private static func windows(_ windows: ChangeWindows) throws -> Pairs {
+        func period(_ period: Blackout) throws -> Pairs {
+            let value = try JSONValue(encoding: period)
             return Pairs { pairs in
-                for key in ["days", "from", "until", "through"] { if let value = members[key] { pairs.add(key, json: value) } }
+                for key in ["days", "from", "until", "through"] { if let member = value[key] { pairs.add(key, json: member) } }
             }
+        }
+        let open = try windows.open.map(period)
+        let freezes = try windows.freezes.map { freeze in
+            var pairs = try period(freeze.period)
+            pairs.add("reason", freeze.reason)
+            return pairs
         }
         return Pairs { pairs in
             pairs.add("timezone", windows.zone.name)
-            if !windows.open.isEmpty { pairs.add("open", list: windows.open.map(period)) }
-            if !windows.freezes.isEmpty {
-                pairs.add(
-                    "freezes",
-                    list: windows.freezes.map { freeze in
-                        var pairs = period(freeze.period)
-                        pairs.add("reason", freeze.reason)
-                        return pairs
-                    })
-            }
+            if !open.isEmpty { pairs.add("open", list: open) }
+            if !freezes.isEmpty { pairs.add("freezes", list: freezes) }
         }
     }
 

@@ -76,10 +76,9 @@ public struct DSSEEnvelope: Sendable, Hashable {
     }
 
     private static func decoded(_ text: String) -> Data? {
+        // One text is of one alphabet. Padding is often left out, and a short text shows no letter of its own alphabet.
         let isURLSafe = text.utf8.contains { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
-        guard isURLSafe else { return Data(base64Encoded: text) }
-        // One text is of one alphabet. Padding is often left out of this one.
-        guard !text.utf8.contains(where: { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "/") }) else { return nil }
+        guard !isURLSafe || !text.utf8.contains(where: { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "/") }) else { return nil }
         let standard = text.replacingOccurrences(of: "-", with: "+").replacingOccurrences(of: "_", with: "/")
         let isPadded = standard.hasSuffix("=") || standard.utf8.count % 4 == 0
         return Data(base64Encoded: isPadded ? standard : standard + String(repeating: "=", count: 4 - standard.utf8.count % 4))

@@ -195,7 +195,7 @@ extension GateSpec.Soak {
 
 extension GateSpec.DataDiff {
     func judge(_ facts: GateFacts, _ validFor: Double?) -> GateSpec.Judgement {
-        let wanted = assets.isEmpty ? facts.comparable : assets
+        let wanted = assets.isEmpty ? facts.comparable : assets.filter(facts.comparable.contains)
         var evidence: [String: JSONValue] = [:]
         var faults: [String] = []
         var missing: [AssetName] = []
@@ -226,7 +226,7 @@ extension GateSpec.DataDiff {
         if let maxRowChange {
             let change =
                 found.baseRows == 0
-                ? (found.rows == 0 ? 0 : 100) : abs(Double(found.rows - found.baseRows)) / Double(found.baseRows) * 100
+                ? (found.rows == 0 ? 0 : 100) : abs(Double(found.rows) - Double(found.baseRows)) / Double(found.baseRows) * 100
             if change > maxRowChange { faults.append("\(found.rows) rows against \(found.baseRows), \(percent(change)) off") }
         }
         if let minKeyMatch {

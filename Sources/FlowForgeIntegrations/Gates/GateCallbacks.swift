@@ -51,31 +51,29 @@ public struct GateCallbacks: Sendable {
                 .unauthenticated, "webhook-timestamp is \(Int(abs(age))) s \(age > 0 ? "ago" : "ahead")",
                 hint: "an answer is signed anew each time it is sent; compare the clocks")
         }
-        let (passed, message) = try Self.answer(delivery.body, about: digest)
+        let word = try Self.word(delivery.body, about: digest)
         return try await store.write { [answers] session in
             // Ids are kept for as long as a copy could pass for fresh, whichever way the clocks differ.
             let isNew = try session.gateCalls.receive(
                 delivery.id, plan: digest, gate: gate, forgettingBefore: session.now - 3 * Self.tolerance)
             guard isNew else { return GateAPI.Receipt(duplicate: true) }
-            try answers.answer(gate, of: digest, passed: passed, message: message, by: .gate(gate), in: session)
+            try answers.answer(gate, of: digest, passed: word.passed, message: word.message, by: .gate(gate), in: session)
             try session.gateCalls.end(plan: digest, gate: gate, .answered)
             return GateAPI.Receipt(duplicate: false)
         }
     }
 
-    private static func answer(_ body: Data, about plan: String) throws(APIError) -> (Bool, String) {
-        guard let answer = try? WireCoding.decode(GateAPI.Answer.self, from: body), let passed = answer.passed else {
+    private static func word(_ body: Data, about plan: String) throws(APIError) -> GateWord {
+        guard let word = GateWord(body) else {
             throw APIError(
                 .invalidRequest, "passed: missing, or the body is no JSON object",
                 hint: #"send {"plan": "sha256:…", "passed": true, "message": "…"}"#)
         }
-        guard answer.plan == plan else {
+        guard word.plan == plan else {
             throw APIError(
                 .invalidRequest, "plan: not the digest in the address", hint: "an answer is about one plan, and names it")
         }
-        let message = (answer.message ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
-        guard message.utf8.count <= 1000 else { throw APIError(.invalidRequest, "message: more than 1000 bytes") }
-        return (passed, message.isEmpty ? "no reason given" : message)
+        return word
     }
 
     /// The secret that the gate's system checks questions with and signs answers with. Looking is audited.

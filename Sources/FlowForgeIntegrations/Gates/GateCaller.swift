@@ -18,7 +18,7 @@ public struct GateCaller: Service {
         public var first = 1.0
         public var cap = 300.0
         public var mostAttempts = 100
-        /// Of one attempt, in seconds.
+        /// Of one attempt with all of its answer, in seconds.
         public var timeout = 20.0
         /// At a time.
         public var width = 8
@@ -186,9 +186,8 @@ public struct GateCaller: Service {
                     body: body),
             ]
             request.body = .bytes(ByteBuffer(bytes: body))
-            let response = try await client.execute(request, timeout: .milliseconds(Int64(settings.timeout * 1000)))
-            let bytes = try await response.body.collect(upTo: Self.largestAnswer)
-            return Self.outcome(Int(response.status.code), Data(bytes.readableBytesView))
+            let sealed = request
+            return try await withinTime { try await Self.exchange(sealed, client) }
         } catch is NIOTooManyBytesError {
             return .failed("its answer has more than \(Self.largestAnswer >> 10) KiB")
         } catch {
@@ -196,15 +195,34 @@ public struct GateCaller: Service {
         }
     }
 
+    /// Of the whole exchange: AsyncHTTPClient's own deadline ends with the head of an answer, and a body that
+    /// never comes would hold up the questions of all others.
+    private func withinTime(_ body: @Sendable @escaping () async throws -> Outcome) async throws -> Outcome {
+        let limit = settings.timeout
+        return try await withThrowingTaskGroup(of: Outcome.self) { [clock] group in
+            group.addTask { try await body() }
+            group.addTask {
+                try await clock.sleep(for: .seconds(limit))
+                return .failed("it has not answered within \(limit) s")
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next() else { throw CancellationError() }
+            return first
+        }
+    }
+
+    private static func exchange(_ request: HTTPClientRequest, _ client: HTTPClient) async throws -> Outcome {
+        let response = try await client.execute(request, timeout: .nanoseconds(Int64.max / 4))
+        let bytes = try await response.body.collect(upTo: largestAnswer)
+        return outcome(Int(response.status.code), Data(bytes.readableBytesView))
+    }
+
     /// By Standard Webhooks a 2xx takes the question, 410 wants no more, and the rest is tried again.
     private static func outcome(_ status: Int, _ body: Data) -> Outcome {
         switch status {
         case 200..<300:
-            guard let answer = try? WireCoding.decode(GateAPI.Answer.self, from: body), let passed = answer.passed else {
-                return .told
-            }
-            let message = (answer.message ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
-            return .answered(passed: passed, message: message.isEmpty ? "no reason given" : String(message.prefix(250)))
+            guard let word = GateWord(body) else { return .told }
+            return .answered(passed: word.passed, message: word.message)
         case 300..<400: return .failed("it answered \(status); redirects are not followed")
         case 410: return .refused("it answered 410: it wants no questions")
         default: return .failed("it answered \(status)")

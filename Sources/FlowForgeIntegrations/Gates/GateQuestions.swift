@@ -38,11 +38,12 @@ struct GateQuestions {
         return isFresh(try session.plans.words(.answer, of: call.plan)[call.gate], gate)
     }
 
-    /// Whether the question is to be asked anew: it was given up on for another change, or its answer holds no more.
+    /// Whether the question is to be asked anew: it was asked for another change, which has ended, since one plan
+    /// has one open change at a time; or its answer holds no more.
     private func isOver(_ call: GateCallRow, for promotion: PromotionRow, hadAnswer: Bool) -> Bool {
         switch call.state {
-        case .open, .told: false
-        case .givenUp: call.promotion != promotion.id
+        case .open: false
+        case .told, .givenUp: call.promotion != promotion.id
         case .answered: hadAnswer
         }
     }

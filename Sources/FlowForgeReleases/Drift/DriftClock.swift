@@ -34,16 +34,17 @@ public struct DriftClock: Service {
     func lookAtAll() async {
         var last: String?
         while !Task.isCancelled {
+            let after = last
             do {
-                let next = try await store.read { [last] session in
-                    try session.environments.list(after: last, limit: 1).first.map { ($0.name, $0.isExpired(at: session.now)) }
+                let next = try await store.read { session in
+                    try session.environments.list(after: after, limit: 1).first.map { ($0.name, $0.isExpired(at: session.now)) }
                 }
                 guard let (name, isExpired) = next else { return }
                 last = name
                 if !isExpired { _ = try await drifts.look(name) }
             } catch {
-                logger.error("looking for drift failed", metadata: ["after": "\(last ?? "")", "error": "\(error)"])
-                if last == nil { return }
+                logger.error("looking for drift failed", metadata: ["environment": "\(last ?? "")", "error": "\(error)"])
+                if last == after { return }
             }
         }
     }

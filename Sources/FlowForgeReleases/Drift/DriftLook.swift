@@ -9,6 +9,15 @@ struct DriftLook {
     let session: Session
     let environment: EnvironmentRow
 
+    /// The environment's tables as they are.
+    let live: [AssetName: (digest: String, columns: [ColumnSchema])]
+
+    init(session: Session, environment: EnvironmentRow) throws {
+        self.session = session
+        self.environment = environment
+        live = try session.quality.live(environment: environment.name)
+    }
+
     /// A run may take its time to end after a release; in seconds.
     static let patience = 3600.0
 
@@ -59,8 +68,8 @@ struct DriftLook {
 
     /// Only of tables that this very bundle made: the others still are what the release before left.
     private func tables(_ release: ReleaseRow, _ manifest: Manifest) throws -> [DriftFinding] {
-        let lock = try session.bundles.lock(digest: release.bundle.digest)
-        let live = try session.quality.live(environment: environment.name)
+        let locked = try session.bundles.lock(digest: release.bundle.digest)?.assets ?? []
+        let wanted = Dictionary(locked.map { ($0.asset, $0) }) { first, _ in first }
         let ran = try session.quality.upstream(environment: environment.name, digest: release.bundle.digest)
         var findings: [DriftFinding] = []
         for flow in manifest.flows {
@@ -73,7 +82,7 @@ struct DriftLook {
                     }
                     continue
                 }
-                guard table.digest == release.bundle.digest, let wanted = lock?.asset(asset), wanted.isKnown else { continue }
+                guard table.digest == release.bundle.digest, let wanted = wanted[asset], wanted.isKnown else { continue }
                 let differences = Self.differences(wanted.columns, table.columns, keepsOthers: task.load.mode != .replace)
                 guard !differences.isEmpty else { continue }
                 findings.append(

@@ -18,17 +18,15 @@ struct DriftMending {
     func adopt() throws -> String {
         switch finding.kind {
         case .configuration:
-            guard !environment.spec.protection.requiresPlan else {
-                throw APIError(
-                    .conflict, "configuration of '\(environment.name)' takes effect by a plan",
-                    hint: "`flowforge plan --env \(environment.name)`, then `flowforge apply`")
-            }
+            try checkFree(hint: "`flowforge plan --env \(environment.name)`, then `flowforge apply`")
             return try adoptConfiguration()
         case .schedule:
             throw APIError(
                 .conflict, "a schedule is the bundle's to say",
                 hint: "change it in flowforge.yaml and release that; or `flowforge drift suppress '\(finding.key)' …`")
-        case .snapshot: return try adoptSnapshot()
+        case .snapshot:
+            try checkFree(hint: "`flowforge drift revert '\(finding.key)'`, and promote what it should be")
+            return try adoptSnapshot()
         case .schema, .files, .agent, .asset, .unknown:
             throw APIError(
                 .conflict, "this cannot be adopted: \(finding.message)",
@@ -41,9 +39,7 @@ struct DriftMending {
         case .configuration: return try revertConfiguration()
         case .schedule: return try revertSchedule()
         case .snapshot: return try republish()
-        // The pointer alone is gone where it is known at what it pointed.
-        case .asset: return try finding.expected == nil ? compute() : republish()
-        case .schema, .files: return try compute()
+        case .asset, .schema, .files: return try compute()
         case .unknown: throw APIError(.conflict, "this cannot be reverted: \(finding.message)")
         case .agent:
             guard let run = ID<Run>(finding.name) else { throw APIError(.conflict, "'\(finding.name)' is no run") }
@@ -52,12 +48,19 @@ struct DriftMending {
         }
     }
 
-    /// Releases what is released with the values of now.
-    private func adoptConfiguration() throws -> String {
+    /// What is found becomes what is wanted without a plan, so no gate may be asked for one.
+    private func checkFree(hint: String) throws {
+        guard !environment.spec.protection.requiresPlan else {
+            throw APIError(.conflict, "what '\(environment.name)' has changes by a plan only", hint: hint)
+        }
         if let open = try session.promotions.open(environment: environment.name, bundle: release.bundle.name) {
             throw APIError(
                 .conflict, "\(open.id) is changing '\(open.bundle)' in '\(environment.name)'", hint: "wait for it, or cancel it")
         }
+    }
+
+    /// Releases what is released with the values of now.
+    private func adoptConfiguration() throws -> String {
         let manifest = try session.bundles.requiredManifest(release.bundle)
         let new = try ReleaseSwitch(session: session, observers: observers).perform(
             release.bundle, in: environment, config: environment.releaseConfig.seen(by: manifest), by: actor)

@@ -36,7 +36,7 @@ public struct Drifts: Sendable {
     }
 
     static func look(_ environment: EnvironmentRow, in session: Session, _ inspector: (any LakeInspecting)?) throws {
-        let look = DriftLook(session: session, environment: environment)
+        let look = try DriftLook(session: session, environment: environment)
         let releases = try session.releases.current(environment: environment.name)
         // While a change is applied, nothing is as it was or will be.
         guard try !session.promotions.isBusy(environment.name) else { return }

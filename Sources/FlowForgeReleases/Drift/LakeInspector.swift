@@ -60,7 +60,7 @@ extension DriftFinding {
         switch result.state {
         case .ok, .unknown: return nil
         case .missingAsset:
-            self.init(kind: .asset, name: name, message: "\(name) is gone from the lake", found: .object(found))
+            self.init(kind: .asset, name: name, message: "\(name) is gone from the lake", expected: wanted, found: .object(found))
         case .missingSnapshot, .unreadableSnapshot:
             self.init(
                 kind: .files, name: name, message: "the current snapshot of \(name) is gone or cannot be read", expected: wanted,

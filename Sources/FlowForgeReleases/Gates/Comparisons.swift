@@ -25,36 +25,51 @@ struct Comparisons {
     }
 
     /// Asks what the plan's data gates need and do not have.
-    func ask(for row: PlanRow, through inquiries: any InquiryAsking) throws {
-        let gates = row.plan.content.gates.compactMap { gate -> (GateSpec.DataDiff, Double?)? in
-            if case .dataDiff(let settings) = gate.rule { (settings, gate.validForSeconds) } else { nil }
-        }
-        guard !gates.isEmpty, let source = row.plan.source else { return }
-        let comparable = try GateDesk(session: session).comparable(row.plan)
+    func ask(for row: PlanRow, _ promotion: PromotionRow, through inquiries: any InquiryAsking) throws {
+        let lacking = try lacking(for: row, promotion)
+        guard !lacking.isEmpty else { return }
         let environment = try session.environments.required(row.plan.environment)
-        let tasks = try session.bundles.requiredManifest(row.plan.bundle).flows.flatMap(\.tasks)
-        let asked = try session.plans.comparisons(of: row.digest)
-        for (gate, validFor) in gates {
-            for asset in comparable where gate.assets.isEmpty || gate.assets.contains(asset) {
-                if let known = asked[asset].flatMap({ ID<Inquiry>($0) }), try isFresh(known, validFor) { continue }
-                guard let left = try session.publications.current(environment: source, asset: asset),
-                    let right = try session.publications.current(environment: environment.name, asset: asset)
-                else { continue }
-                let keys = tasks.first { $0.output == asset }?.load.keys ?? []
-                let question = CompareQuestion(
-                    asset: asset, left: left.moved(from: source, to: environment.name), right: right, keys: keys)
-                let id = try inquiries.ask(
-                    .compare(question), pool: environment.pool, environment: environment.name, by: .system("promotion"),
-                    within: .seconds(3600), in: session)
-                try session.plans.keepComparison(of: asset, in: row.digest, inquiry: id.description)
-            }
+        for question in lacking {
+            let id = try inquiries.ask(
+                .compare(question), pool: environment.pool, environment: environment.name, by: .system("promotion"),
+                within: .seconds(3600), in: session)
+            try session.plans.keepComparison(of: question.asset, in: row.digest, inquiry: id.description)
         }
     }
 
-    private func isFresh(_ id: ID<Inquiry>, _ validFor: Double?) throws -> Bool {
-        guard let row = try session.inquiries.find(id) else { return false }
-        guard let validFor, let ended = row.endedAt else { return true }
-        return ended + validFor > session.now
+    /// Each once.
+    func lacking(for row: PlanRow, _ promotion: PromotionRow) throws -> [CompareQuestion] {
+        let gates = row.plan.content.gates.compactMap { gate -> (GateSpec.DataDiff, Double?)? in
+            if case .dataDiff(let settings) = gate.rule { (settings, gate.validForSeconds) } else { nil }
+        }
+        guard !gates.isEmpty, let source = row.plan.source else { return [] }
+        let tasks = try session.bundles.requiredManifest(row.plan.bundle).flows.flatMap(\.tasks)
+        let keys = Dictionary(tasks.compactMap { task in task.output.map { ($0, task.load.keys) } }) { first, _ in first }
+        let asked = try session.plans.comparisons(of: row.digest)
+        return try GateDesk(session: session).comparable(row.plan).compactMap { asset in
+            let wanting = gates.filter { $0.0.assets.isEmpty || $0.0.assets.contains(asset) }
+            guard !wanting.isEmpty,
+                let left = try session.publications.current(environment: source, asset: asset),
+                let right = try session.publications.current(environment: row.plan.environment, asset: asset)
+            else { return nil }
+            let question = CompareQuestion(
+                asset: asset, left: left.moved(from: source, to: row.plan.environment), right: right, keys: keys[asset] ?? [])
+            let known = try asked[asset].flatMap { ID<Inquiry>($0) }.flatMap { try session.inquiries.find($0) }
+            guard let known else { return question }
+            return wanting.allSatisfy { isFresh(known, question, promotion, $0.1) } ? nil : question
+        }
+    }
+
+    /// What was asked is about the tables as they are, or not answered yet; what failed is asked again for another promotion.
+    private func isFresh(
+        _ row: InquiryRow, _ question: CompareQuestion, _ promotion: PromotionRow, _ validFor: Double?
+    ) -> Bool {
+        guard let ended = row.endedAt else { return true }
+        if row.answer == nil { return ended >= promotion.requestedAt }
+        guard case .compare(let asked) = row.question, asked.left == question.left, asked.right == question.right else {
+            return false
+        }
+        return validFor.map { ended + $0 > session.now } ?? true
     }
 }
 

@@ -9,11 +9,11 @@ struct GateDesk {
     let session: Session
 
     /// One verdict for each gate of the plan, in the order in which they are declared.
-    func verdicts(of row: PlanRow, extraRequesters: Set<String> = []) throws -> [GateVerdict] {
+    func verdicts(of row: PlanRow) throws -> [GateVerdict] {
         let plan = row.plan
         guard !plan.content.gates.isEmpty else { return [] }
         let overrides = try session.plans.words(.override, of: row.digest)
-        let facts = try facts(of: row, extraRequesters)
+        let facts = try facts(of: row)
         return plan.content.gates.map { gate in
             var verdict = gate.judge(facts)
             if gate.enforcement == .soft, verdict.state != .passed, let word = overrides[gate.name] {
@@ -23,11 +23,11 @@ struct GateDesk {
         }
     }
 
-    private func facts(of row: PlanRow, _ extraRequesters: Set<String>) throws -> GateFacts {
+    private func facts(of row: PlanRow) throws -> GateFacts {
         let plan = row.plan
         let environment = try session.environments.required(plan.environment)
         var facts = GateFacts(now: session.now)
-        facts.requesters = try session.plans.requesters(of: row.digest).union(extraRequesters)
+        facts.requesters = try session.plans.requesters(of: row.digest)
         facts.approvals = try session.plans.approvals(of: row.digest)
         facts.answers = try session.plans.words(.answer, of: row.digest)
         for call in try session.gateCalls.of(plan: row.digest) {
@@ -67,7 +67,10 @@ struct GateDesk {
     private func placements(_ plan: Plan, _ environment: EnvironmentRow) throws -> [GateFacts.Placement] {
         let manifest = try session.bundles.requiredManifest(plan.bundle)
         var zone: String?
-        if plan.mode == .virtual, let source = plan.source { zone = try session.environments.find(source)?.spec.residency }
+        if plan.mode == .virtual, let source = plan.source {
+            // Whoever looks, the verdict is one.
+            zone = try session.asPlatform { try session.environments.find(source)?.spec.residency }
+        }
         return Placements(
             manifest: manifest, lock: try session.bundles.lock(digest: plan.bundle.digest),
             own: try DeclaredLineage.edges(of: plan.bundle, manifest, in: session),

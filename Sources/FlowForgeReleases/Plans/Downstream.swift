@@ -19,7 +19,9 @@ struct Downstream {
         var hits: Set<ColumnHit> = []
         for name in try environments() {
             let edges = try session.releases.lineage(environment: name)
-            for column in ColumnImpact(from: before, to: after, deployed: edges).columns {
+            for column in ColumnImpact(
+                from: before, to: after, deployed: edges, isReadByOwn: name == environment
+            ).columns {
                 let cause = "\(column.asset).\(column.column)"
                 guard columns.contains(cause) else { continue }
                 for hit in column.hits where hit.asset != column.asset {

@@ -65,14 +65,14 @@ struct PlanDraft: Sendable {
                     changed.insert(asset)
                 }
             // Which program reads which file is not known.
-            case "file": changed.formUnion(commands)
+            case "file", "package": changed.formUnion(commands)
             default: break
             }
         }
         return (changed.subtracting(added), added)
     }
 
-    /// With everything below, in the order in which the flows would make it.
+    /// With everything below, by name.
     private static func recompute(_ manifest: Manifest, changed: Set<AssetName>, added: Set<AssetName>) -> [Recompute] {
         var reasons: [AssetName: Recompute.Reason] = [:]
         for asset in changed { reasons[asset] = .changed }

@@ -20,6 +20,8 @@ struct Planner: Sendable {
         var source: String?
         /// Instead of the environment's: what an earlier release was applied with.
         var config: ReleaseConfig?
+        /// To a release of the environment's past: it is known where its tables pointed.
+        var isReturn = false
     }
 
     /// How long a plan can be applied.
@@ -43,47 +45,55 @@ struct Planner: Sendable {
         var environment: EnvironmentRow
         var bundle: BundleReference
         var current: ReleaseRow?
+        var mode: ReleaseMode
 
         init(_ wish: Wish, in session: Session) throws {
             environment = try session.environments.usable(wish.environment)
-            // What is read of it is part of the plan.
-            if let source = wish.source, try session.environments.required(source).organisation != environment.organisation {
-                throw APIError(.conflict, "'\(source)' and '\(environment.name)' are of two organisations")
+            mode = wish.mode ?? (wish.source == nil ? .physical : environment.spec.mode)
+            if let source = try wish.source.map({ try session.environments.required($0) }) {
+                try Self.check(source, before: environment, mode)
+            } else if mode == .virtual, !wish.isReturn {
+                throw APIError(
+                    .invalidRequest, "a virtual plan needs the environment whose tables it points to",
+                    hint: "add --from ENVIRONMENT, or --mode physical")
             }
             if let selector = wish.bundle {
                 let row = try selector.resolve(in: session)
                 bundle = row.reference
                 // One returns to a withdrawn version, one does not go there.
-                if wish.config == nil, try !Self.isReleased(row.reference, in: environment.name, session) {
+                if !wish.isReturn, try !Self.isReleased(row.reference, in: environment.name, session) {
                     _ = try selector.resolveForRelease(in: session)
                 }
             } else {
-                bundle = try Self.released(wish.name, in: environment.name, session)
+                bundle = try session.currentRelease(of: wish.name, in: environment.name).bundle
             }
             current = try session.releases.current(environment: environment.name, bundle: bundle.name)
-            if let (reason, by) = try session.plans.demotion(of: bundle.digest, environment: environment.name) {
-                throw APIError(
-                    .conflict, "\(bundle.name)@\(bundle.version) was demoted from '\(environment.name)' by \(by): \(reason)",
-                    hint: "push a corrected version and promote that")
-            }
+            try session.plans.checkAdmitted(bundle, in: environment.name)
         }
 
         private static func isReleased(_ bundle: BundleReference, in environment: String, _ session: Session) throws -> Bool {
             try session.releases.current(environment: environment, bundle: bundle.name)?.bundle.digest == bundle.digest
         }
 
-        private static func released(_ name: String?, in environment: String, _ session: Session) throws -> BundleReference {
-            let releases = try session.releases.current(environment: environment).filter { name == nil || $0.bundle.name == name }
-            guard let release = releases.first, releases.count == 1 else {
-                let names = releases.map(\.bundle.name).joined(separator: ", ")
-                throw APIError(
-                    releases.isEmpty ? .notFound : .invalidRequest,
-                    releases.isEmpty
-                        ? "nothing is released to '\(environment)'"
-                        : "several bundles are released to '\(environment)': \(names)",
-                    hint: "say which with --bundle")
+        /// What is read of the source is part of the plan; pointers can only be moved within one lake.
+        private static func check(
+            _ source: EnvironmentRow, before target: EnvironmentRow, _ mode: ReleaseMode
+        ) throws(APIError) {
+            guard source.organisation == target.organisation else {
+                throw APIError(.conflict, "'\(source.name)' and '\(target.name)' are of two organisations")
             }
-            return release.bundle
+            let upstream = target.spec.upstream.map(\.environment)
+            guard upstream.isEmpty || upstream.contains(source.name) else {
+                throw APIError(
+                    .conflict, "'\(source.name)' is no upstream of '\(target.name)'",
+                    hint: "promote from \(upstream.joined(separator: " or ")), or declare it in the file of '\(target.name)'")
+            }
+            guard mode != .virtual || (source.spec.storage == target.spec.storage && source.pool == target.pool) else {
+                throw APIError(
+                    .conflict,
+                    "'\(source.name)' and '\(target.name)' share no storage (another \(source.pool == target.pool ? "root" : "pool"))",
+                    hint: "promote with --mode physical")
+            }
         }
     }
 
@@ -102,7 +112,7 @@ struct Planner: Sendable {
             let applied = (current.config ?? environment.releaseConfig).seen(by: former.manifest)
             content.configuration = applied.changes(to: config)
         }
-        content.recompute = try draft.recompute.map { try spanned($0, manifest, environment.name, session) }
+        content.recompute = try spanned(draft.recompute, manifest, environment.name, session)
         let drift = try session.drift.findings(environment: environment.name, bundle: bundle.manifest.name).map(\.finding)
         let suppressed = Set(try session.drift.suppressions(environment: environment.name).map(\.finding))
         // What the plan itself changes is said once.
@@ -112,21 +122,27 @@ struct Planner: Sendable {
         return Plan(
             environment: environment.name, bundle: bundle.reference, from: ground.current?.bundle, release: ground.current?.id,
             baseSerial: environment.serial,
-            mode: wish.mode ?? (wish.source == nil ? .physical : environment.spec.mode), source: wish.source,
+            mode: ground.mode, source: wish.source,
             expiresAt: Date(timeIntervalSince1970: (session.now.timeIntervalSince1970 + lifetime).rounded()), content: content)
     }
 
     /// A table that grows with its runs has to be made again for each of them.
     private static func spanned(
-        _ recompute: Recompute, _ manifest: Manifest, _ environment: String, _ session: Session
-    ) throws -> Recompute {
-        let task = manifest.flow(recompute.flow)?.tasks.first { $0.output == recompute.asset }
-        guard let task, task.load.mode != .replace,
-            let span = try session.quality.span(environment: environment, bundle: manifest.name, flow: recompute.flow)
-        else { return recompute }
-        var recompute = recompute
-        (recompute.from, recompute.through, recompute.runs) = (span.from, span.through, span.runs)
-        return recompute
+        _ recompute: [Recompute], _ manifest: Manifest, _ environment: String, _ session: Session
+    ) throws -> [Recompute] {
+        let tasks = manifest.flows.flatMap(\.tasks)
+        let growing = Set(tasks.compactMap { $0.load.mode == .replace ? nil : $0.output })
+        let flows = Set(recompute.filter { growing.contains($0.asset) }.map(\.flow))
+        let spans = try Dictionary(
+            uniqueKeysWithValues: flows.map { flow in
+                (flow, try session.quality.span(environment: environment, bundle: manifest.name, flow: flow))
+            })
+        return recompute.map { recompute in
+            guard growing.contains(recompute.asset), let span = spans[recompute.flow] ?? nil else { return recompute }
+            var recompute = recompute
+            (recompute.from, recompute.through, recompute.runs) = (span.from, span.through, span.runs)
+            return recompute
+        }
     }
 
     /// By what the same tables took in the environment, else in the one that the bundle comes from.
@@ -149,14 +165,21 @@ struct Planner: Sendable {
 }
 
 extension Plan {
-    /// Of what is compared to find out whether the world has moved: without serial, expiry, and what an estimate says.
-    func contentDigest() throws -> String {
+    /// What is compared to find out whether the world has moved: without serial, expiry, what an estimate says,
+    /// and how often flows have run.
+    var compared: Plan {
         var plan = self
         plan.baseSerial = 0
         plan.expiresAt = Date(timeIntervalSince1970: 0)
         plan.content.cost = PlanCost()
-        return ContentDigest.of(try WireCoding.encode(plan))
+        for number in plan.content.recompute.indices {
+            let made = plan.content.recompute[number]
+            plan.content.recompute[number] = Recompute(asset: made.asset, flow: made.flow, reason: made.reason)
+        }
+        return plan
     }
+
+    func contentDigest() throws -> String { ContentDigest.of(try WireCoding.encode(compared)) }
 
     func digest() throws -> String { ContentDigest.of(try WireCoding.encode(self)) }
 }

@@ -196,6 +196,14 @@ extension Plans: GateAnswering {
 }
 
 extension PlanQueries {
+    /// Refuses what was demoted.
+    func checkAdmitted(_ bundle: BundleReference, in environment: String) throws {
+        guard let (reason, by) = try demotion(of: bundle.digest, environment: environment) else { return }
+        throw APIError(
+            .conflict, "\(bundle.name)@\(bundle.version) was demoted from '\(environment)' by \(by): \(reason)",
+            hint: "push a corrected version and promote that")
+    }
+
     /// By the digest, or at least twelve digits of it.
     func required(_ text: String) throws -> PlanRow {
         let digits = text.hasPrefix("sha256:") ? String(text.dropFirst(7)) : text

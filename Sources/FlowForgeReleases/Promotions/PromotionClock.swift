@@ -87,9 +87,9 @@ public struct PromotionClock: Service {
     func step(_ id: ID<Promotion>) async throws -> Bool {
         guard let row = try await store.read({ try $0.promotions.find(id) }) else { return false }
         switch row.state {
-        case .waiting: return try await store.write { try judge(id, in: $0) }
+        case .waiting: return try await judge(id)
         case .queued:
-            if try await store.write({ try judge(id, in: $0) }) { return true }
+            if try await judge(id) { return true }
             return try await begin(row)
         case .applying, .undoing:
             let serial = try await currentSerial(of: row)
@@ -102,29 +102,44 @@ public struct PromotionClock: Service {
         }
     }
 
-    /// Whether its gates have moved it.
-    private func judge(_ id: ID<Promotion>, in session: Session) throws -> Bool {
+    /// Whether its gates have moved it. It may wait for days: while nothing is to be noted, nothing is written.
+    private func judge(_ id: ID<Promotion>) async throws -> Bool {
+        let isDue = try await store.read { session in
+            let (row, plan) = try Self.judged(id, in: session)
+            let isLacking = try row.new.state.isFinal ? false : !Comparisons(session: session).lacking(for: plan, row.former).isEmpty
+            return row.new != row.former || isLacking
+        }
+        guard isDue else { return false }
+        return try await store.write { session in
+            let (row, plan) = try Self.judged(id, in: session)
+            if !row.new.state.isFinal { try Comparisons(session: session).ask(for: plan, row.former, through: inquiries) }
+            guard row.new != row.former else { return false }
+            try session.promotions.update(row.new, from: row.former)
+            if row.new.state.isFinal {
+                try session.audit.append(
+                    actor: .system("promotion"), action: "promotion.\(row.new.state.rawValue)", subject: row.new.environment,
+                    detail: ["promotion": .string(id.description), "message": .string(row.new.message)])
+            }
+            return row.new.state != row.former.state && !row.new.state.isFinal
+        }
+    }
+
+    private static func judged(
+        _ id: ID<Promotion>, in session: Session
+    ) throws -> (row: (former: PromotionRow, new: PromotionRow), plan: PlanRow) {
         let row = try session.promotions.required(id)
-        guard row.state == .waiting || row.state == .queued else { return false }
         let plan = try session.plans.required(row.plan)
         var new = row
+        guard row.state == .waiting || row.state == .queued else { return ((row, new), plan) }
         if plan.plan.expiresAt <= session.now {
             _ = new.lifecycle.expire()
             new.message = "the plan has expired"
         } else {
-            try Comparisons(session: session).ask(for: plan, through: inquiries)
             let verdicts = try PromotionGates(session: session).verdicts(of: row, plan)
             _ = new.lifecycle.judged(verdicts.standing)
-            new.message = Self.message(verdicts)
+            new.message = message(verdicts)
         }
-        guard new.state != row.state || new.message != row.message else { return false }
-        try session.promotions.update(new, from: row)
-        if new.state.isFinal {
-            try session.audit.append(
-                actor: .system("promotion"), action: "promotion.\(new.state.rawValue)", subject: row.environment,
-                detail: ["promotion": .string(id.description), "message": .string(new.message)])
-        }
-        return new.state != row.state && !new.state.isFinal
+        return ((row, new), plan)
     }
 
     private static func message(_ verdicts: [GateVerdict]) -> String {
@@ -147,16 +162,25 @@ public struct PromotionClock: Service {
             let current = try session.promotions.required(row.id)
             guard current.state == .queued, try !session.promotions.isBusy(row.environment) else { return false }
             var new = current
-            if let moved {
+            var refusal = moved.map { "the world moved since the plan: \($0)" }
+            if refusal == nil {
+                // Somebody may have said no since the proof was made.
+                guard try Self.judged(row.id, in: session).row.new.state == .queued else { return false }
+                do {
+                    try session.part { try proof?.record(by: .system("promotion"), in: session) }.get()
+                } catch let error as APIError where !error.isRetryable {
+                    refusal = "its evidence cannot be kept: \(error.message)"
+                }
+            }
+            if let refusal {
                 _ = new.lifecycle.refuse()
-                new.message = "the world moved since the plan: \(moved)"
+                new.message = refusal
             } else {
                 _ = new.lifecycle.begin()
                 new.message = ""
-                try proof?.record(by: .system("promotion"), in: session)
             }
             try session.promotions.update(new, from: current)
-            return moved == nil
+            return refusal == nil
         }
     }
 
@@ -188,13 +212,14 @@ public struct PromotionClock: Service {
             now = try await planner.plan(
                 .init(
                     environment: row.environment, bundle: .digest(plan.plan.bundle.digest), mode: plan.plan.mode,
-                    source: plan.plan.source, config: config))
+                    source: plan.plan.source, config: config, isReturn: row.target != nil))
         } catch let error as APIError where !error.isRetryable {
             return error.message
         }
         guard try now.contentDigest() != plan.contentDigest else { return nil }
-        let fields = FieldDiff.changes(from: try JSONValue(encoding: plan.plan), to: try JSONValue(encoding: now)).map(\.field)
-            .filter { !["baseSerial", "expiresAt"].contains($0) && !$0.hasPrefix("content.cost") }
+        let fields = FieldDiff.changes(
+            from: try JSONValue(encoding: plan.plan.compared), to: try JSONValue(encoding: now.compared)
+        ).map(\.field)
         return fields.isEmpty ? "another plan would follow now" : fields.prefix(5).joined(separator: ", ")
     }
 

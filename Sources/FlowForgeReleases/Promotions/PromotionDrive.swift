@@ -47,6 +47,9 @@ struct PromotionDrive {
         } catch let error as APIError where !error.isRetryable {
             new = row
             outcome = .failed(error.message)
+        } catch StoreError.conflict(let message) {
+            new = row
+            outcome = .failed(message)
         }
         switch outcome {
         case .waits(let message):
@@ -100,6 +103,12 @@ struct PromotionDrive {
     private func makeSwitch(_ row: inout PromotionRow, _ plan: Plan) throws -> Outcome {
         let environment = try session.environments.usable(row.environment)
         guard checkedSerial == environment.serial else { return .waits("looking at the environment once more") }
+        if plan.mode == .virtual, let source = row.source {
+            let there = try session.releases.current(environment: source, bundle: row.bundle)
+            guard there?.bundle.digest == plan.bundle.digest else {
+                return .failed("'\(source)' no longer has \(plan.bundle.name)@\(plan.bundle.version)")
+            }
+        }
         let manifest = try session.bundles.requiredManifest(plan.bundle)
         var config = environment.releaseConfig
         if let target = row.target, let former = try session.releases.find(target)?.config { config = former }
@@ -132,7 +141,7 @@ struct PromotionDrive {
             } else if let source = row.source {
                 try session.publications.pointers(environment: source, assets: manifest.outputs)
             } else {
-                [ReleasePointer]()
+                throw APIError(.conflict, "nothing says where the tables are to point")
             }
         return try PointerMoves(session: session, pools: pools).move(to: wanted, in: environment, of: outputs(of: plan))
     }
@@ -144,25 +153,34 @@ struct PromotionDrive {
         }
     }
 
+    /// Runs each flow whose tables are to be made, once those are there that it reads.
     private func compute(_ row: PromotionRow, _ plan: Plan) throws -> Outcome {
-        let known = try session.promotions.runs(of: row.id)
-        if known.isEmpty {
-            let flows = Set(plan.content.recompute.map(\.flow)).sorted()
-            for flow in flows {
-                let reference = FlowReference(environment: row.environment, bundle: row.bundle, flow: flow)
-                let run = try runs.start(reference, for: row.id, by: .requester(row), in: session)
-                try session.promotions.addRun(run, to: row.id)
+        let flows = Set(plan.content.recompute.map(\.flow))
+        guard !flows.isEmpty else { return .done("nothing to compute") }
+        var (succeeded, open): (Set<String>, Set<String>) = ([], [])
+        for id in try session.promotions.runs(of: row.id) {
+            guard let run = try session.runs.find(id) else { throw StoreError.corrupt("run \(id) is gone") }
+            switch run.state {
+            case .succeeded: succeeded.insert(run.flow)
+            case .failed: return .failed("\(id) failed")
+            case .cancelled: return .failed("\(id) was cancelled")
+            default: open.insert(run.flow)
             }
-            try session.promotions.note(row.id, .began, step: .compute, message: "flows: \(flows.joined(separator: ", "))")
-            return flows.isEmpty ? .done("nothing to compute") : .waits("running \(flows.joined(separator: ", "))")
         }
-        let states = try known.map { run in (run, try session.runs.state(run)) }
-        if let (run, state) = states.first(where: { [.failed, .cancelled].contains($0.1) }) {
-            return .failed("\(run) \(state == .failed ? "failed" : "was cancelled")")
+        let left = flows.subtracting(succeeded).subtracting(open)
+        let needs = try session.bundles.requiredManifest(plan.bundle).flowsRead
+        var ready = left.filter { needs[$0, default: []].intersection(flows).isSubset(of: succeeded) }
+        // Flows that read each other's tables have no order.
+        if ready.isEmpty, open.isEmpty { ready = left }
+        for flow in ready.sorted() {
+            let reference = FlowReference(environment: row.environment, bundle: row.bundle, flow: flow)
+            try session.promotions.addRun(
+                try runs.start(reference, for: row.id, by: .requester(row), in: session), to: row.id)
+            try session.promotions.note(row.id, .began, step: .compute, message: "flow \(flow)")
         }
-        let open = states.count { $0.1 != .succeeded && $0.1 != nil }
-        return open == 0
-            ? .done("\(known.count == 1 ? "the run" : "all \(known.count) runs") succeeded") : .waits("\(open) runs go on")
+        open.formUnion(ready)
+        guard open.isEmpty else { return .waits("running \(open.sorted().joined(separator: ", "))") }
+        return .done("\(flows.count == 1 ? "the run" : "all \(flows.count) runs") succeeded")
     }
 
     private func verify(_ row: PromotionRow, _ plan: Plan) throws -> Outcome {

@@ -97,6 +97,11 @@ public struct Promotions: Sendable {
                 throw APIError(.invalidRequest, "plan: missing", hint: "give the plan's digest")
             }
             let row = try await store.read { try $0.plans.required(digest) }
+            guard row.plan.mode != .virtual || row.plan.source != nil else {
+                throw APIError(
+                    .conflict, "the plan is that of a return to an earlier release",
+                    hint: "`flowforge rollback --env \(row.plan.environment)`")
+            }
             return Order(kind: .apply, plan: row.plan, digest: row.digest, computes: request.computes ?? true)
         case .promote: return try await promote(request)
         case .rollback: return try await back(request, .rollback)
@@ -112,32 +117,10 @@ public struct Promotions: Sendable {
         guard let to = request.environment, let from = request.source else {
             throw APIError(.invalidRequest, "environment and source are needed", hint: "`flowforge promote --from qa --to prod`")
         }
-        let (bundle, mode) = try await store.read { session -> (BundleReference, ReleaseMode) in
-            let (target, source) = (try session.environments.usable(to), try session.environments.required(from))
-            guard target.spec.upstream.isEmpty || target.spec.upstream.contains(where: { $0.environment == from }) else {
-                throw APIError(
-                    .conflict, "'\(from)' is no upstream of '\(to)'",
-                    hint:
-                        "promote from \(target.spec.upstream.map(\.environment).joined(separator: " or ")), or declare it in the file of '\(to)'"
-                )
-            }
-            let mode = try Plans.mode(request.mode) ?? target.spec.mode
-            if mode == .virtual { try Self.checkShared(source, target) }
-            return (try Self.released(request.bundle, in: from, session).bundle, mode)
-        }
+        let bundle = try await store.read { try $0.currentRelease(of: request.bundle, in: from).bundle }
         let plan = try await planner.plan(
-            .init(environment: to, bundle: .digest(bundle.digest), mode: mode, source: from))
+            .init(environment: to, bundle: .digest(bundle.digest), mode: try Plans.mode(request.mode), source: from))
         return Order(kind: .promote, plan: plan, computes: request.computes ?? true)
-    }
-
-    /// Pointers can only be moved within one lake.
-    static func checkShared(_ source: EnvironmentRow, _ target: EnvironmentRow) throws(APIError) {
-        guard source.spec.storage == target.spec.storage, source.pool == target.pool else {
-            throw APIError(
-                .conflict,
-                "'\(source.name)' and '\(target.name)' share no storage (another \(source.pool == target.pool ? "root" : "pool"))",
-                hint: "promote with --mode physical")
-        }
     }
 
     /// To the release before the current one, or to the one that is named.
@@ -148,7 +131,7 @@ public struct Promotions: Sendable {
         }
         let target = try await store.read { session -> ReleaseRow in
             _ = try session.environments.usable(name)
-            let current = try Self.released(request.bundle, in: name, session)
+            let current = try session.currentRelease(of: request.bundle, in: name)
             if let text = request.release {
                 guard let id = ID<Release>(text), let row = try session.releases.find(id), row.environment == name,
                     row.bundle.name == current.bundle.name
@@ -158,14 +141,19 @@ public struct Promotions: Sendable {
                         hint: "`flowforge env releases \(name)` shows them")
                 }
                 guard !row.isCurrent else { throw APIError(.conflict, "\(id) is the current release") }
+                guard try !Self.isUndone(row, session) else {
+                    throw APIError(
+                        .conflict, "the change that made \(id) was undone", hint: "`flowforge env releases \(name)` shows others")
+                }
                 return row
             }
-            let former = try session.releases.list(environment: name, bundle: current.bundle.name, limit: 200)
-            // What was itself undone or rolled back is not where one returns to.
-            guard
-                let row = former.first(where: { $0.serial < current.serial && $0.bundle.digest != current.bundle.digest })
-                    ?? former.first(where: { $0.serial < current.serial })
-            else {
+            // Whoever returned to a release and returns once more wants the one before it.
+            let made = try current.promotion.flatMap { try session.promotions.find($0) }
+            let from = try made?.target.flatMap { try session.releases.find($0)?.serial } ?? current.serial
+            let former = try session.releases.list(environment: name, bundle: current.bundle.name, limit: 200).filter {
+                try $0.serial < from && !Self.isUndone($0, session)
+            }
+            guard let row = former.first(where: { $0.bundle.digest != current.bundle.digest }) ?? former.first else {
                 throw APIError(
                     .conflict, "'\(current.bundle.name)' has no release before this one in '\(name)'",
                     hint: "there is nothing to return to")
@@ -174,26 +162,15 @@ public struct Promotions: Sendable {
         }
         let mode = try Plans.mode(request.mode) ?? .virtual
         let plan = try await planner.plan(
-            .init(environment: name, bundle: .digest(target.bundle.digest), mode: mode, config: target.config))
+            .init(
+                environment: name, bundle: .digest(target.bundle.digest), mode: mode, config: target.config, isReturn: true))
         // Nothing is made anew where the tables are pointed back.
         return Order(kind: kind, plan: plan, target: target.id, computes: mode == .physical)
     }
 
-    private static func released(_ name: String?, in environment: String, _ session: Session) throws -> ReleaseRow {
-        _ = try session.environments.required(environment)
-        let releases = try session.releases.current(environment: environment).filter { name == nil || $0.bundle.name == name }
-        guard let release = releases.first, releases.count == 1 else {
-            let names = releases.map(\.bundle.name).joined(separator: ", ")
-            throw releases.isEmpty
-                ? APIError(
-                    .notFound,
-                    "\(name.map { "'\($0)'" } ?? "nothing") is\(name == nil ? "" : " not") released to '\(environment)'",
-                    hint: "`flowforge env show \(environment)`")
-                : APIError(
-                    .invalidRequest, "several bundles are released to '\(environment)': \(names)", hint: "say which with --bundle"
-                )
-        }
-        return release
+    /// Its runs name it, so it is still there.
+    private static func isUndone(_ release: ReleaseRow, _ session: Session) throws -> Bool {
+        try release.promotion.flatMap { try session.promotions.find($0) }?.state == .undone
     }
 
     // MARK: Looking and ending

@@ -30,6 +30,7 @@ struct DeadlineQueries {
         ("agent_deafness", "leased_at", "true"),
         ("agent_deafness", "probe_at", "probe_at IS NOT NULL"),
         ("gate_call", "next_at", "state = 'open'"),
+        ("promotion", "step_since", "state = 'applying'"),
     ]
 
     /// Moves all of them by the step, and says so in the audit trail.

@@ -101,8 +101,7 @@ public struct InquiryQueries {
     /// agent's. One over which too many agents were lost fails instead.
     public func take(pool: String, kinds: [String], agent: ID<Agent>) throws -> InquiryRow? {
         let now = session.now.milliseconds
-        for row in try session.rows(Self.openSQL, [pool, now]) {
-            guard kinds.contains(row["kind"]) else { continue }
+        for row in try session.rows(Self.openSQL, [pool, now, try jsonText(kinds)]) {
             let (number, fencing): (Int64, Int64) = (row["number"], row["fencing"])
             guard fencing < Self.mostTakers else {
                 let error = TaskError(
@@ -122,7 +121,8 @@ public struct InquiryQueries {
 
     static let openSQL = """
         SELECT * FROM inquiry INDEXED BY inquiry_open WHERE pool = ?1 AND state IN ('asked', 'taken') AND deadline_at > ?2
-            AND (lease_until IS NULL OR lease_until <= ?2) ORDER BY number LIMIT 20
+            AND (lease_until IS NULL OR lease_until <= ?2) AND kind IN (SELECT value FROM json_each(?3))
+        ORDER BY number LIMIT 20
         """
 
     /// Whether the answer is the first under the current fencing number of who is to answer; only then it counts.

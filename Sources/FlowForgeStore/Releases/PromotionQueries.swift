@@ -194,8 +194,10 @@ public struct PromotionQueries {
     /// Runs of the bundle in the environment that have not ended.
     public func openRuns(environment: String, bundle: String) throws -> [ID<Run>] {
         try session.rows(
-            "SELECT id FROM run WHERE environment = ? AND bundle = ? AND finished_at IS NULL ORDER BY id LIMIT 100",
-            [environment, bundle]
+            """
+            SELECT id FROM run INDEXED BY run_open_by_flow
+            WHERE environment = ? AND bundle = ? AND finished_at IS NULL ORDER BY id LIMIT 100
+            """, [environment, bundle]
         ).map { try $0.id("id") }
     }
 }

@@ -72,11 +72,11 @@ public struct QualityQueries {
                 SELECT a.finished_at, a.started_at FROM snapshot s JOIN attempt a ON a.id = s.attempt
                 WHERE s.environment = asset.environment AND s.asset = asset.name AND a.started_at IS NOT NULL
                 ORDER BY s.version DESC LIMIT 20)) AS took
-            FROM asset WHERE environment = ?
-            """, [environment])
+            FROM asset WHERE environment = ? AND name IN (SELECT value FROM json_each(?))
+            """, [environment, try jsonText(assets.map(\.description))])
         return rows.reduce(into: [:]) { seconds, row in
             let took: Double? = row["took"]
-            if let asset = AssetName(row["asset"] as String), assets.contains(asset), let took { seconds[asset] = took / 1000 }
+            if let asset = AssetName(row["asset"] as String), let took { seconds[asset] = took / 1000 }
         }
     }
 
@@ -101,7 +101,8 @@ public struct QualityQueries {
     )] {
         try session.rows(
             """
-            SELECT id, bundle_digest FROM run WHERE environment = ? AND bundle = ? AND finished_at IS NULL
+            SELECT id, bundle_digest FROM run INDEXED BY run_open_by_flow
+            WHERE environment = ? AND bundle = ? AND finished_at IS NULL
                 AND bundle_digest <> ? AND created_at < ? ORDER BY id LIMIT 100
             """, [environment, bundle, digest, time.milliseconds]
         ).map { (try $0.id("id"), $0["bundle_digest"]) }
