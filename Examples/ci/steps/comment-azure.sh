@@ -6,8 +6,9 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 need curl jq
 
+collection=${SYSTEM_COLLECTIONURI%/}
 project=$(jq -rn --arg text "$SYSTEM_TEAMPROJECT" '$text | @uri')
-threads="${SYSTEM_COLLECTIONURI%/}/$project/_apis/git/repositories/$BUILD_REPOSITORY_ID/pullRequests/$SYSTEM_PULLREQUEST_PULLREQUESTID/threads"
+threads="$collection/$project/_apis/git/repositories/$BUILD_REPOSITORY_ID/pullRequests/$SYSTEM_PULLREQUEST_PULLREQUESTID/threads"
 version='api-version=7.1'
 # The token goes by standard input: arguments can be read by others on the machine.
 azure() {
@@ -15,9 +16,12 @@ azure() {
         <<<"header = \"Authorization: Bearer $SYSTEM_ACCESSTOKEN\""
 }
 
-found=$(azure "$threads?$version" | jq -r '
+# Who the token belongs to. There is no version of it that is not a preview.
+author=$(azure "$collection/_apis/connectionData?$version-preview" | jq -er .authenticatedUser.id)
+found=$(azure "$threads?$version" | jq -r --arg author "$author" '
     first(.value[] | select(.isDeleted != true) | . as $thread | .comments[0]
-        | select((.content // "") | startswith("<!-- flowforge-plan -->")) | "\($thread.id) \(.id)") // empty')
+        | select(.author.id == $author and ((.content // "") | startswith("<!-- flowforge-plan -->")))
+        | "\($thread.id) \(.id)") // empty')
 if [ -n "$found" ]; then
     read -r thread comment <<<"$found"
     jq -Rs '{content: .}' "$OUT_DIR/comment.md" >"$OUT_DIR/comment.json"

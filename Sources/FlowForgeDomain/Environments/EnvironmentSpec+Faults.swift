@@ -145,7 +145,7 @@ extension EnvironmentSpec {
                 faults.append(
                     .init(
                         "storage.\(layer.prefix(80))", "'\(root.prefix(80))' is no name of a root",
-                        hint: "agents name the roots of their lake, in lake.roots"))
+                        hint: "agents name the roots of their lake"))
             }
             return faults
         }

@@ -8,13 +8,16 @@ from urllib.parse import parse_qs, urlsplit
 
 # A comment of somebody else that looks like ours must be left alone.
 FORGED = "<!-- flowforge-plan -->\nthis is not the plan"
+# Users of Azure DevOps: the job, and somebody else.
+BUILD, MALLORY = "6f1d0c52-0f3e-4d2a-9a53-2b7c7c1f5e01", "6f1d0c52-0f3e-4d2a-9a53-2b7c7c1f5e99"
 comments = {"github": [], "gitlab": [], "azure": []}
 writes = []
 for number in range(1, 131):
     text = FORGED if number == 7 else f"comment {number}"
     comments["github"].append({"id": number, "user": {"login": "mallory"}, "body": text})
     comments["gitlab"].append({"id": number, "author": {"id": 99}, "body": text})
-comments["azure"].append({"id": 1, "comments": [{"id": 1, "content": "hello"}], "isDeleted": False})
+    thread = [{"id": 1, "author": {"id": MALLORY}, "content": text}]
+    comments["azure"].append({"id": number, "comments": thread, "isDeleted": False})
 
 
 class Platform(BaseHTTPRequestHandler):
@@ -69,13 +72,17 @@ class Platform(BaseHTTPRequestHandler):
             one["body"] = body["body"]
             return self.answer(200, one)
         # Azure DevOps
+        if place == "GET /acme/_apis/connectionData":
+            if query.get("api-version") != "7.1-preview":
+                return self.answer(400, {"message": "The -preview flag must be supplied"})
+            return self.answer(200, {"authenticatedUser": {"id": BUILD if bearer == "Bearer az-token" else MALLORY}})
         threads = "/acme/My%20Shop/_apis/git/repositories/repo-1/pullRequests/42/threads"
         if query.get("api-version") == "7.1" and bearer == "Bearer az-token":
             if place == f"GET {threads}":
                 return self.answer(200, {"count": len(comments["azure"]), "value": comments["azure"]})
             if place == f"POST {threads}":
                 made = {"id": 2000 + len(comments["azure"]), "isDeleted": False, "status": body["status"],
-                        "comments": [{"id": 1, "content": body["comments"][0]["content"]}]}
+                        "comments": [{"id": 1, "author": {"id": BUILD}, "content": body["comments"][0]["content"]}]}
                 comments["azure"].append(made)
                 return self.answer(200, made)
             if found := re.fullmatch(rf"PATCH {re.escape(threads)}/(\d+)/comments/(\d+)", place):

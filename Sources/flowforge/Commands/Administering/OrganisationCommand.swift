@@ -58,7 +58,7 @@ struct ProjectCreate: RemoteCommand {
         commandName: "create", abstract: "Make a project.",
         discussion: """
             In your organisation; owners of the whole control plane say which, or get 'default'. An environment \
-            names its project in its file: `environment: {name: stores-prod, project: stores}`.
+            names its project in its file: `environment: {name: stores_prod, project: stores}`.
 
               flowforge project create stores --org retail
             """)

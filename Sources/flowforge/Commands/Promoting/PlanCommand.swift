@@ -187,7 +187,7 @@ struct GateOverride: RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "override", abstract: "Let a soft gate of a plan pass, in your name.",
         discussion: """
-              flowforge plan override 5b21c0de9a01 soak-qa --reason "hotfix for incident 4711"
+              flowforge plan override 5b21c0de9a01 readers --reason "hotfix for incident 4711"
             """)
     @Argument(help: "The plan's digest, at least 12 digits of it.") var plan: String
     @Argument(help: "The gate.") var gate: String
