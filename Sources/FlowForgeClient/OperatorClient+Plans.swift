@@ -86,9 +86,12 @@ extension OperatorClient {
         try await value(.post("/environments/\(Self.escape(environment))/drift"))
     }
 
-    /// `verb` is `adopt` or `revert`.
-    public func mendDrift(_ key: String, of environment: String, _ verb: String) async throws -> OperatorAPI.DriftView {
-        try await value(.post("/environments/\(Self.escape(environment))/drift/\(Self.escape(key))/\(verb)"))
+    public func adoptDrift(_ key: String, of environment: String) async throws -> OperatorAPI.DriftView {
+        try await value(.post("/environments/\(Self.escape(environment))/drift/\(Self.escape(key))/adopt"))
+    }
+
+    public func revertDrift(_ key: String, of environment: String) async throws -> OperatorAPI.DriftView {
+        try await value(.post("/environments/\(Self.escape(environment))/drift/\(Self.escape(key))/revert"))
     }
 
     public func suppressDrift(

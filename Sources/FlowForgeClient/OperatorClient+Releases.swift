@@ -56,8 +56,8 @@ extension OperatorClient {
     }
 
     /// What is signed about the bundle of that digest, oldest first.
-    public func referrers(of bundle: String, artifactType: String? = nil) async throws -> ReferrerIndex {
-        try await value(.get("/bundles/\(Self.escape(bundle))/referrers", [("artifactType", artifactType)]))
+    public func referrers(of bundle: String) async throws -> ReferrerIndex {
+        try await value(.get("/bundles/\(Self.escape(bundle))/referrers"))
     }
 
     /// Records a referrer whose blobs are all stored. `created` is false where it was there.

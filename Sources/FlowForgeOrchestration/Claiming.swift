@@ -87,6 +87,7 @@ struct Claiming {
                 try session.publications.current(environment: run.environment, asset: $0)
             },
             runTime: run.createdAt, scheduledFor: run.origin.scheduledFor,
-            credentials: task.credentials.isEmpty ? nil : run.credentials.filter { task.credentials.contains($0.key) })
+            credentials: task.credentials.isEmpty ? nil : run.credentials.filter { task.credentials.contains($0.key) },
+            storage: try session.environments.storage(of: run.environment))
     }
 }

@@ -46,12 +46,8 @@ public struct Inquiries: InquiryAsking {
                     hint: "ask several times")
             }
         case .compare(let question):
-            let names = question.keys + question.ignoring + question.tolerances.keys
-            guard question.keys.count <= 64, names.count <= 2000, names.allSatisfy({ (1...128).contains($0.utf8.count) }) else {
+            guard question.keys.count <= 64, question.keys.allSatisfy({ (1...128).contains($0.utf8.count) }) else {
                 throw APIError(.invalidRequest, "a comparison has at most 64 keys, and names columns of at most 128 bytes")
-            }
-            guard question.tolerances.values.allSatisfy({ $0.isFinite && $0 >= 0 }) else {
-                throw APIError(.invalidRequest, "a tolerance is a number from 0 on")
             }
         case .unknown(let kind): throw APIError(.invalidRequest, "no agent answers '\(kind.prefix(80))'")
         }
@@ -59,9 +55,10 @@ public struct Inquiries: InquiryAsking {
 }
 
 extension AgentAPI.Question {
-    init(_ row: InquiryRow, at now: Date) {
+    init(_ row: InquiryRow, in session: Session) throws {
         self.init(
             inquiry: row.id, fencing: row.fencing, environment: row.environment,
-            seconds: max(0, row.deadline.timeIntervalSince(now)), question: row.question)
+            seconds: max(0, row.deadline.timeIntervalSince(session.now)), question: row.question,
+            storage: try session.environments.storage(of: row.environment))
     }
 }

@@ -68,7 +68,7 @@ struct PollAnswer: Sendable {
             held = [taken]
             isNews = true
         }
-        if !held.isEmpty { response.inquiries = held.map { AgentAPI.Question($0, at: session.now) } }
+        if !held.isEmpty { response.inquiries = try held.map { try AgentAPI.Question($0, in: session) } }
     }
 
     private mutating func look(

@@ -80,14 +80,17 @@ public final class Pruner: Service {
         }
         try await sweep("ticks", settings.runs, now) { try $0.ticks.remove(before: $1, limit: $2) }
         guard let cutoff = cutoff(settings.runs, now) else { return }
+        let releases = settings.rollbackWindow
         var place: RetentionQueries.RunPlace?
         while true {
             let after = place
-            let runs = try await store.read { try $0.retention.runs(before: cutoff, after: after, limit: 50) }
+            let runs = try await store.read { try $0.retention.runs(before: cutoff, keeping: releases, after: after, limit: 50) }
             guard let last = runs.last else { return }
             for run in runs {
                 do {
-                    try await sweep("runs", settings.runs, now) { try $0.retention.remove(run, before: $1, limit: $2) }
+                    try await sweep("runs", settings.runs, now) {
+                        try $0.retention.remove(run, before: $1, keeping: releases, limit: $2)
+                    }
                 } catch StoreError.conflict(let what) {
                     // Something refers to it that this build does not know of; better kept than forced.
                     logger.notice("an old run is kept", metadata: ["run": "\(run.run)", "reason": "\(what)"])
@@ -127,7 +130,11 @@ public final class Pruner: Service {
         return try await store.read { session in
             let retention = session.retention
             return OperatorAPI.RetentionView(
-                runs: try runs.map { .init(seconds: settings.runs!.seconds, dueRuns: try retention.dueRuns(before: $0)) },
+                runs: try runs.map {
+                    .init(
+                        seconds: settings.runs!.seconds,
+                        dueRuns: try retention.dueRuns(before: $0, keeping: settings.rollbackWindow))
+                },
                 logs: try logs.map { .init(seconds: settings.logs!.seconds, dueRuns: try retention.due(.logs, before: $0)) },
                 lineageEvents: try events.map {
                     .init(seconds: settings.lineageEvents!.seconds, dueRuns: try retention.due(.lineageEvents, before: $0))

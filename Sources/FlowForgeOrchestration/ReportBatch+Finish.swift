@@ -39,7 +39,9 @@ extension ReportBatch {
             output.snapshot, location: output.location, of: output.asset, environment: run.environment,
             pool: run.pool, offerAt: session.now + settings.publicationGrace)
         result.response.publications.append(
-            AgentAPI.Publication(environment: run.environment, asset: output.asset, snapshot: snapshot))
+            AgentAPI.Publication(
+                environment: run.environment, asset: output.asset, snapshot: snapshot,
+                storage: try session.environments.storage(of: run.environment)))
         try session.audit.append(
             actor: agent.actor, action: "asset.publish", subject: output.asset.description,
             detail: [

@@ -4,6 +4,8 @@ public struct RetentionSettings: Sendable, Hashable {
     public var runs: Duration?
     public var logs: Duration?
     public var lineageEvents: Duration?
+    /// Of each bundle and environment: the runs whose tables those many former releases point to stay, to return to.
+    public var rollbackWindow = 10
     /// How often it is looked for.
     public var period: Duration = .seconds(3600)
     /// Rows that one transaction removes: so long, and no longer, a write may wait for it.

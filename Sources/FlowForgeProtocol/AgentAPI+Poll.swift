@@ -166,10 +166,13 @@ extension AgentAPI {
         public var environment: String
         public var asset: AssetName
         public var snapshot: SnapshotReference
-        public init(environment: String, asset: AssetName, snapshot: SnapshotReference) {
+        /// As ``Assignment/storage``.
+        public var storage: [String: String]?
+        public init(environment: String, asset: AssetName, snapshot: SnapshotReference, storage: [String: String]? = nil) {
             self.environment = environment
             self.asset = asset
             self.snapshot = snapshot
+            self.storage = storage
         }
     }
 
@@ -205,12 +208,16 @@ extension AgentAPI {
         /// Where the secrets lie that the task needs, by the names that it has for them; never a secret
         /// itself. Absent where it needs none, and from control planes that are older than the field.
         public var credentials: [String: String]?
+        /// Names of the lake's roots by layer; a layer that is not named lies in the lake's own root. Absent where
+        /// none is, and from control planes that are older than the field.
+        public var storage: [String: String]?
 
         public init(
             attempt: ID<Attempt>, number: Int, lease: ID<Lease>, fencing: Int64, leaseSeconds: Double, run: ID<Run>,
             environment: String, bundle: BundleReference, flow: String, task: String,
             parameters: [String: JSONValue], variables: [String: JSONValue], inputs: [AssetName: SnapshotReference],
-            base: SnapshotReference?, runTime: Date, scheduledFor: Date? = nil, credentials: [String: String]? = nil
+            base: SnapshotReference?, runTime: Date, scheduledFor: Date? = nil, credentials: [String: String]? = nil,
+            storage: [String: String]? = nil
         ) {
             self.attempt = attempt
             self.number = number
@@ -229,6 +236,7 @@ extension AgentAPI {
             self.runTime = runTime
             self.scheduledFor = scheduledFor
             self.credentials = credentials
+            self.storage = storage
         }
     }
 }

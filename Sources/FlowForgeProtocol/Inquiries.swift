@@ -111,6 +111,19 @@ public struct InspectResult: Hashable, Sendable, Codable {
         self.changedFiles = changedFiles
         self.files = files
     }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        asset = try container.decode(AssetName.self, forKey: .asset)
+        state = try container.decode(State.self, forKey: .state)
+        found = try container.decodeIfPresent(Found.self, forKey: .found)
+        changedFiles = try container.decodeIfPresent(Int.self, forKey: .changedFiles)
+        files = try container.decodeIfPresent([String].self, forKey: .files)
+        guard changedFiles ?? 0 >= 0 else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .changedFiles, in: container, debugDescription: "a count below nothing")
+        }
+    }
 }
 
 /// How far are two snapshots of a table the same? References without a home lie in the environment of the
@@ -121,24 +134,15 @@ public struct CompareQuestion: Hashable, Sendable, Codable {
     public var right: SnapshotReference
     /// Columns that identify a row. Without them rows are counted and not matched.
     public var keys: [String]
-    /// Columns that are not compared.
-    public var ignoring: [String]
-    /// By column: numbers that differ by no more than this match.
-    public var tolerances: [String: Double]
-    public init(
-        asset: AssetName, left: SnapshotReference, right: SnapshotReference, keys: [String] = [], ignoring: [String] = [],
-        tolerances: [String: Double] = [:]
-    ) {
+    public init(asset: AssetName, left: SnapshotReference, right: SnapshotReference, keys: [String] = []) {
         self.asset = asset
         self.left = left
         self.right = right
         self.keys = keys
-        self.ignoring = ignoring
-        self.tolerances = tolerances
     }
 }
 
-/// Counts and percentages; no value of the data.
+/// Counts and percentages; no value of the data. Decoding refuses counts below nothing.
 public struct CompareAnswer: Hashable, Sendable, Codable {
     public var leftRows: Int64
     public var rightRows: Int64
@@ -153,8 +157,13 @@ public struct CompareAnswer: Hashable, Sendable, Codable {
         self.columns = columns
     }
 
-    /// Whether both sides have the same columns, in any order, with the same types.
-    public var isSameSchema: Bool { columns.allSatisfy { $0.leftType == $0.rightType } }
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        leftRows = try container.count(.leftRows)
+        rightRows = try container.count(.rightRows)
+        keys = try container.decodeIfPresent(ComparedKeys.self, forKey: .keys)
+        columns = try container.decode([ComparedColumn].self, forKey: .columns)
+    }
 }
 
 /// Of distinct keys. Nulls are equal to each other. Rows whose key occurs more than once on a side are counted
@@ -179,10 +188,21 @@ public struct ComparedKeys: Hashable, Sendable, Codable {
         self.compared = compared
     }
 
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        both = try container.count(.both)
+        onlyLeft = try container.count(.onlyLeft)
+        onlyRight = try container.count(.onlyRight)
+        leftDuplicates = try container.count(.leftDuplicates)
+        rightDuplicates = try container.count(.rightDuplicates)
+        compared = try container.count(.compared)
+    }
+
     /// Of all keys, those on both sides; 100 where there are none.
     public var matchPercent: Double {
-        let all = both + onlyLeft + onlyRight
-        return all == 0 ? 100 : Double(both) / Double(all) * 100
+        // The sum of what an agent says may be more than an integer holds.
+        let all = Double(both) + Double(onlyLeft) + Double(onlyRight)
+        return all == 0 ? 100 : Double(both) / all * 100
     }
 }
 
@@ -191,29 +211,37 @@ public struct ComparedColumn: Hashable, Sendable, Codable {
     /// Absent where the side has no such column.
     public var leftType: String?
     public var rightType: String?
-    public var leftNulls: Int64?
-    public var rightNulls: Int64?
-    /// Approximate (HyperLogLog).
-    public var leftDistinct: Int64?
-    public var rightDistinct: Int64?
-    /// Of the compared rows, those whose values are equal (nulls are) or within the tolerance. Absent for keys,
-    /// what was ignored, and what cannot be compared.
-    public var matching: Int64?
-    /// `matching` of the compared rows, in percent; 100 where none were.
+    /// Of the compared rows, those whose values are equal (nulls are), in percent; 100 where none were compared.
+    /// Absent for keys and for what cannot be compared.
     public var matchPercent: Double?
-    public init(
-        name: String, leftType: String? = nil, rightType: String? = nil, leftNulls: Int64? = nil, rightNulls: Int64? = nil,
-        leftDistinct: Int64? = nil, rightDistinct: Int64? = nil, matching: Int64? = nil, matchPercent: Double? = nil
-    ) {
+    public init(name: String, leftType: String? = nil, rightType: String? = nil, matchPercent: Double? = nil) {
         self.name = name
         self.leftType = leftType
         self.rightType = rightType
-        self.leftNulls = leftNulls
-        self.rightNulls = rightNulls
-        self.leftDistinct = leftDistinct
-        self.rightDistinct = rightDistinct
-        self.matching = matching
         self.matchPercent = matchPercent
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        name = try container.decode(String.self, forKey: .name)
+        leftType = try container.decodeIfPresent(String.self, forKey: .leftType)
+        rightType = try container.decodeIfPresent(String.self, forKey: .rightType)
+        matchPercent = try container.decodeIfPresent(Double.self, forKey: .matchPercent)
+        guard matchPercent.map({ (0...100).contains($0) }) != false else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .matchPercent, in: container, debugDescription: "a percentage is 0 to 100")
+        }
+    }
+}
+
+extension KeyedDecodingContainer {
+    /// Throws `DecodingError` for fewer than none: agents are believed what can be.
+    fileprivate func count(_ key: Key) throws -> Int64 {
+        let count = try decode(Int64.self, forKey: key)
+        guard count >= 0 else {
+            throw DecodingError.dataCorruptedError(forKey: key, in: self, debugDescription: "a count below nothing")
+        }
+        return count
     }
 }
 
@@ -287,12 +315,18 @@ extension AgentAPI {
         /// How long the control plane waits from now on.
         public var seconds: Double
         public var question: InquiryQuestion
-        public init(inquiry: ID<Inquiry>, fencing: Int64, environment: String, seconds: Double, question: InquiryQuestion) {
+        /// As ``AgentAPI/Assignment/storage``.
+        public var storage: [String: String]?
+        public init(
+            inquiry: ID<Inquiry>, fencing: Int64, environment: String, seconds: Double, question: InquiryQuestion,
+            storage: [String: String]? = nil
+        ) {
             self.inquiry = inquiry
             self.fencing = fencing
             self.environment = environment
             self.seconds = seconds
             self.question = question
+            self.storage = storage
         }
     }
 

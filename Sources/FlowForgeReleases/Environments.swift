@@ -60,6 +60,7 @@ public struct Environments: Sendable {
                     .conflict, "environment '\(name)' is of project '\(existing.project)', which cannot be changed",
                     hint: "leave the project as it is, or apply the file under another name")
             }
+            try Self.checkStorage(existing.spec, spec, session)
             let changes = try Self.changes(existing.spec, spec)
             if isDry || changes.isEmpty {
                 return .init(environment: try Self.view(existing, session), created: false, changes: changes)
@@ -171,6 +172,22 @@ extension Environments {
         let project = spec.project ?? Scope.defaultName
         let organisation = session.scope.organisation ?? Scope.defaultName
         guard try session.organisations.hasProject(project, of: organisation) else { throw APIError.noProject(project) }
+    }
+
+    /// Tables stay where they are written, so a layer's root is chosen before its first.
+    private static func checkStorage(_ old: EnvironmentSpec, _ new: EnvironmentSpec, _ session: Session) throws {
+        let moved = Set(old.storage.keys).union(new.storage.keys).filter { old.storage[$0] != new.storage[$0] }.sorted()
+        guard let first = moved.first else { return }
+        if let table = try session.publications.first(in: moved, environment: old.name) {
+            throw APIError(
+                .conflict,
+                "storage.\(table.layer.rawValue): '\(old.name)' has tables in \(table.layer.rawValue), such as \(table)",
+                hint: "declare another environment with the new root, and promote to it with --mode physical")
+        }
+        guard try !session.runs.isAnyOpen(environment: old.name) else {
+            throw APIError(
+                .conflict, "storage.\(first): runs of '\(old.name)' go on", hint: "apply again when they have ended")
+        }
     }
 
     /// Upstreams exist in the organisation and lead to no circle.

@@ -25,15 +25,25 @@ import Foundation
             return .ok
         } catch {
             let status = tell(error, console)
-            return planned(arguments) && !(error is Ended) && status != .ok ? .failed : status
+            let isOfPlan = isPlan(arguments) && !(error is Ended) && ![.ok, .outputClosed].contains(status)
+            return isOfPlan ? .failed : status
         }
     }
 
-    /// Whether the command is `flowforge plan` itself, whose codes above 1 say what the plan is.
-    private static func planned(_ arguments: [String]) -> Bool {
-        let words = arguments.prefix { $0 != "--" }
+    /// Whether the command is `flowforge plan` itself, whose codes above 1 say what the plan is. Options before `plan`
+    /// are wrong usage, which is no plan with changes either.
+    private static func isPlan(_ arguments: [String]) -> Bool {
+        var words = arguments.prefix { $0 != "--" }
+        while let word = words.first, word.hasPrefix("-") {
+            words.removeFirst()
+            // Those that take a value.
+            if ["--context", "--timeout"].contains(word) { words = words.dropFirst() }
+        }
         guard words.first == "plan" else { return false }
-        return !["show", "list", "approve", "reject", "override", "answer", "help"].contains(words.dropFirst().first ?? "")
+        let others = PlanCommand.configuration.subcommands.compactMap(\.configuration.commandName).filter {
+            $0 != PlanMake.configuration.commandName
+        }
+        return !(others + ["help"]).contains(words.dropFirst().first ?? "")
     }
 
     private static func tell(_ error: any Error, _ console: Console) -> ExitStatus {

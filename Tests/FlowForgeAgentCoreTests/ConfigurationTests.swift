@@ -34,6 +34,8 @@ import Testing
     @Test func `paths are relative to the file, and the rest has defaults`() throws {
         let configuration = try read(Self.minimal)
         #expect(configuration.lake.path == "/etc/x/lake" && configuration.workspaces.path == "/s/work")
+        let rooted = try read(Self.minimal + "  roots: {fast: disks/nvme, cold: /mnt/cold}\n")
+        #expect(rooted.lakeRoots.mapValues(\.path) == ["fast": "/etc/x/disks/nvme", "cold": "/mnt/cold"])
         #expect(configuration.commandsEnabled && configuration.duckdb == nil && configuration.proxies.proxy == nil)
     }
 
@@ -53,7 +55,8 @@ import Testing
         ("limits:\n  memory: 4GB\n", "agent.yaml:7", "GiB"), ("pool: \"No Good\"\n", "agent.yaml:6", "pool"),
         ("proxy:\n  https: https://u:planted@p:1\n", "agent.yaml:7", "TLS to the proxy"),
         ("state_dir: /t\n", "agent.yaml:6", "twice"), ("shutdown:\n  grace: 2h\n", "agent.yaml:7", "grace"),
-        ("labels:\n  a: [1]\n", "agent.yaml:7", "text"),
+        ("labels:\n  a: [1]\n", "agent.yaml:7", "text"), ("  roots:\n    No Good: /x\n", "agent.yaml:7", "name of a root"),
+        ("  roots:\n    fast: [/x]\n", "agent.yaml:7", "text"), ("  roots: fast\n", "agent.yaml:6", "mapping"),
     ])
     func `each mistake is told with its place and what to do`(addition: String, place: String, word: String) {
         let error = #expect(throws: Problems.self) { try read(Self.minimal + addition) }

@@ -198,8 +198,7 @@ import Testing
             .inspect(InspectQuestion(assets: [])),
             .inspect(InspectQuestion(assets: Array(repeating: .init(asset: table, snapshot: snapshot), count: 2001))),
             .compare(CompareQuestion(asset: table, left: snapshot, right: snapshot, keys: [""])),
-            .compare(CompareQuestion(asset: table, left: snapshot, right: snapshot, tolerances: ["a": -1])),
-            .compare(CompareQuestion(asset: table, left: snapshot, right: snapshot, tolerances: ["a": .infinity])), .unknown("x"),
+            .unknown("x"),
         ]
         for question in wrong { await #expect(throws: APIError.self) { _ = try await ask(plane, question) } }
     }

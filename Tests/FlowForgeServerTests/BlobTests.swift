@@ -1,4 +1,5 @@
 import Crypto
+import FlowForgeBundle
 import FlowForgeProtocol
 import FlowForgeTestSupport
 import Foundation
@@ -32,6 +33,35 @@ import Testing
         }
     }
 
+    @Test func `an agent of another organisation finds neither a bundle nor what is signed about it`() async throws {
+        try await TestControlPlane.run { plane in
+            let bundle = try Self.bundle(in: plane.folder)
+            for blob in bundle.blobs { _ = try await Self.push(blob.bytes, to: plane) }
+            let owner = try HTTPExchange(operator: plane, token: plane.ownerToken)
+            let pushed = try await owner.post("/api/v1/bundles", OperatorAPI.PushBundle(digest: bundle.digest))
+            #expect(pushed.status == 201)
+            _ = try await owner.post("/api/v1/organisations", OperatorAPI.CreateOrganisation(name: "retail"))
+            let otto = try await owner.post(
+                "/api/v1/principals", OperatorAPI.CreatePrincipal(name: "otto", role: .owner, organisation: "retail")
+            ).decoded(OperatorAPI.PrincipalGrant.self)
+            let retail = try HTTPExchange(operator: plane, token: otto.token)
+            let token = try await retail.post("/api/v1/join-tokens", OperatorAPI.CreateJoinToken(pool: "retail"))
+                .decoded(OperatorAPI.JoinTokenGrant.self)
+            let stranger = try await TestAgent.join(plane, token: token.token, pool: "retail")
+            let own = try await plane.agent()
+            let digests = bundle.blobs.map(\.descriptor.digest)
+            for path in ["bundles/\(bundle.digest)/referrers"] + digests.map({ "blobs/\($0)" }) {
+                #expect(try await own.get("/agent/v1/\(path)").status == 200, "\(path)")
+                let answer = try await stranger.get("/agent/v1/\(path)")
+                #expect(answer.status == 404 && answer.code == .notFound, "\(path)")
+            }
+            // What its own organisation has pushed it may fetch, whoever else has the same.
+            let first = bundle.blobs[0]
+            _ = try await retail.send("PUT", "/api/v1/blobs/\(first.descriptor.digest)", body: first.bytes)
+            #expect(try await stranger.get("/agent/v1/blobs/\(first.descriptor.digest)").body == first.bytes)
+        }
+    }
+
     @Test func `only blobs of the registry are served`() async throws {
         try await TestControlPlane.run { plane in
             let agent = try await plane.agent()
@@ -56,6 +86,21 @@ import Testing
         ] as [(String?, BlobResponse.Requested)])
     func `a range is read as RFC 9110 says`(header: String?, expected: BlobResponse.Requested) {
         #expect(BlobResponse.range(header, size: 100) == expected)
+    }
+
+    private static func bundle(in folder: URL) throws -> PackedBundle {
+        let source = folder.appending(path: "source")
+        try FileManager.default.createDirectory(at: source, withIntermediateDirectories: true)
+        let manifest = """
+            bundle: {name: demo, version: 1.0.0}
+            flows:
+              main:
+                tasks:
+                  make: {layer: bronze, sql: make.sql, output: bronze.t}
+            """
+        try Data(manifest.utf8).write(to: source.appending(path: "flowforge.yaml"))
+        try Data("SELECT 1 AS n".utf8).write(to: source.appending(path: "make.sql"))
+        return try BundleBuilder.build(BundleFolder(source))
     }
 
     /// Stores a blob as `flowforge bundle push` does and returns its path in the agent API.

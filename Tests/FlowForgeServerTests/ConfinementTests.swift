@@ -104,6 +104,21 @@ import Testing
         }
     }
 
+    @Test func `a plan is applied only by who may touch what it comes from, too`() async throws {
+        try await OperatorFixture.serving { fixture in
+            let walk = try await Walk(fixture)
+            let wish: JSONValue = ["bundle": "demo@1.0.0", "source": "dev", "mode": "physical"]
+            let made = try await fixture.post("/environments/qa/plans", wish).decoded(JSONValue.self)
+            let apply: JSONValue = ["kind": "apply", "plan": try #require(made["digest"]), "computes": false]
+            let (qa, both) = (
+                try await walk.token(.init(name: "qa", environments: ["qa"])),
+                try await walk.token(.init(name: "both", environments: ["qa", "dev"]))
+            )
+            #expect(try await fixture.post("/promotions", apply, as: qa).status == 403)
+            #expect(try await fixture.post("/promotions", apply, as: both).status < 300)
+        }
+    }
+
     @Test(arguments: [TokenAction.plan, .push, .run]) func `a token for some actions does no other`(_ allowed: TokenAction)
         async throws
     {

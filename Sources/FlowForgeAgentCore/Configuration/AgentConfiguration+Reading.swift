@@ -45,7 +45,8 @@ private struct ConfigurationReader {
     mutating func read(_ root: YAMLMapping) -> AgentConfiguration? {
         let url = url(root.mapping("control_plane", keys: ["url"], required: true))
         let state = path(root, "state_dir", required: true)
-        let lake = root.mapping("lake", keys: ["root"], required: true).flatMap { path($0, "root", required: true) }
+        let lakeSection = root.mapping("lake", keys: ["root", "roots"], required: true)
+        let lake = lakeSection.flatMap { path($0, "root", required: true) }
         let name = root.text("name") ?? ProcessInfo.processInfo.hostName
         let pool = root.text("pool")
         if let pool, !isPlainName(pool, dashes: true) {
@@ -62,7 +63,8 @@ private struct ConfigurationReader {
         let cache = root.mapping("bundle_cache", keys: ["max_bytes"])
         let shutdown = root.mapping("shutdown", keys: ["grace"])
         let configuration = AgentConfiguration(
-            url: url ?? folder, state: state ?? folder, lake: lake ?? folder, watchedFolders: watchedFolders(root),
+            url: url ?? folder, state: state ?? folder, lake: lake ?? folder, lakeRoots: lakeSection.map(lakeRoots) ?? [:],
+            watchedFolders: watchedFolders(root),
             credentials: credentials(root),
             name: name,
             pool: pool, slots: Int(slots),
@@ -96,6 +98,18 @@ private struct ConfigurationReader {
     /// Relative paths are relative to the configuration's folder.
     private func place(_ path: String) -> URL {
         path.hasPrefix("/") ? URL(filePath: path) : folder.appending(path: path).standardizedFileURL
+    }
+
+    private func lakeRoots(_ lake: YAMLMapping) -> [String: URL] {
+        lake.names("roots").reduce(into: [:]) { roots, entry in
+            guard isPlainName(entry.key, dashes: true) else {
+                yaml.report(
+                    "'\(entry.key.prefix(80))' is no name of a root", hint: "a-z, 0-9, _ and -, starting with a letter",
+                    at: entry.position)
+                return
+            }
+            roots[entry.key] = yaml.text(entry.value, "root '\(entry.key)'").map(place)
+        }
     }
 
     private func watchedFolders(_ root: YAMLMapping) -> [URL] {

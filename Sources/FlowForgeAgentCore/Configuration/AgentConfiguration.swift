@@ -7,6 +7,8 @@ public struct AgentConfiguration: Sendable {
     /// Identity, spool, bundles and workspaces.
     public var state: URL
     public var lake: URL
+    /// Other roots of the lake, by the names that environments have for them.
+    public var lakeRoots: [String: URL]
     /// Where file triggers may look, beside the lake.
     public var watchedFolders: [URL]
     public var credentials: CredentialSettings

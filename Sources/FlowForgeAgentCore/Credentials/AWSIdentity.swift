@@ -62,7 +62,12 @@ struct AWSIdentity: Sendable {
         var request = CloudHTTP.Request(url: url, isLocal: true)
         var token = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN")
         if let file = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
-            token = (try? String(contentsOfFile: file, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
+            guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+                throw CredentialFault(
+                    reason: "the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names cannot be read",
+                    hint: "look at the variable, and at who may read the file")
+            }
+            token = text.trimmingCharacters(in: .whitespacesAndNewlines)
         }
         request.headers["authorization"] = token
         let answer = try await http.send(request)

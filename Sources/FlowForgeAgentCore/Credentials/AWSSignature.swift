@@ -21,15 +21,15 @@ struct AWSSignature: Sendable {
         let canonical = [
             method, path, query, names.map { "\($0):\(Self.trimmed(headers[$0] ?? ""))\n" }.joined(),
             names.joined(separator: ";"),
-            Self.hex(SHA256.hash(data: body)),
+            SHA256.hash(data: body).hex,
         ].joined(separator: "\n")
         let scope = "\(stamp.prefix(8))/\(region)/\(service)/aws4_request"
-        let text = "AWS4-HMAC-SHA256\n\(stamp)\n\(scope)\n\(Self.hex(SHA256.hash(data: Data(canonical.utf8))))"
+        let text = "AWS4-HMAC-SHA256\n\(stamp)\n\(scope)\n\(SHA256.hash(data: Data(canonical.utf8)).hex)"
         var key = SymmetricKey(data: Data("AWS4\(keys.secret.reveal())".utf8))
         for part in scope.split(separator: "/") {
             key = SymmetricKey(data: HMAC<SHA256>.authenticationCode(for: Data(part.utf8), using: key))
         }
-        let signature = Self.hex(HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: key))
+        let signature = HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: key).hex
         headers["authorization"] =
             "AWS4-HMAC-SHA256 Credential=\(keys.id)/\(scope), SignedHeaders=\(names.joined(separator: ";")), Signature=\(signature)"
         return headers
@@ -50,9 +50,5 @@ struct AWSSignature: Sendable {
 
     private static func trimmed(_ text: String) -> String {
         text.split(separator: " ").joined(separator: " ")
-    }
-
-    private static func hex(_ bytes: some Sequence<UInt8>) -> String {
-        bytes.map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
     }
 }

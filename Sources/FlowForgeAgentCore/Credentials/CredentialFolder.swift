@@ -1,5 +1,5 @@
-import CoreFoundation
 import Crypto
+import FlowForgeBundle
 import FlowForgeProtocol
 import Foundation
 
@@ -15,8 +15,7 @@ struct CredentialFolder: Sendable {
     /// The folder of all attempts of the agent with this state folder; `nil` where no file system in memory
     /// can be written.
     static func root(state: URL, environment: [String: String]) -> URL? {
-        let key = SHA256.hash(data: Data(state.resolvingSymlinksInPath().path(percentEncoded: false).utf8)).prefix(8)
-            .map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
+        let key = SHA256.hash(data: Data(state.resolvingSymlinksInPath().path(percentEncoded: false).utf8)).prefix(8).hex
         // systemd's, then everybody's.
         let runtime = environment["RUNTIME_DIRECTORY"]?.split(separator: ":").first.map(String.init)
         for place in [runtime, "/dev/shm", "/run/user/\(geteuid())"].compactMap(\.self) where isInMemory(place) {
@@ -55,7 +54,7 @@ struct CredentialFolder: Sendable {
 
     private static func makeOwnFolder(_ folder: URL) throws {
         let path = folder.path(percentEncoded: false)
-        if mkdir(path, 0o700) != 0, errno != EEXIST { throw failed("make", path) }
+        if mkdir(path, 0o700) != 0, errno != EEXIST { throw failed("make", path, errno) }
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(),
             status.st_mode & 0o077 == 0
@@ -66,23 +65,14 @@ struct CredentialFolder: Sendable {
     }
 
     private static func write(_ bytes: [UInt8], to file: URL) throws {
-        let path = file.path(percentEncoded: false)
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o400)
-        guard descriptor >= 0 else { throw failed("write", path) }
-        defer { close(descriptor) }
-        var written = 0
-        while written < bytes.count {
-            let start = written
-            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + start, $0.count - start) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw failed("write", path) }
-            written += count
+        do { try DurableFile.create(file, contents: Data(bytes), mode: 0o400) } catch let failure as DurableFile.Failure {
+            throw failed(failure.operation, failure.path, failure.code)
         }
     }
 
-    private static func failed(_ what: String, _ path: String) -> TaskError {
+    private static func failed(_ what: String, _ path: String, _ number: Int32) -> TaskError {
         TaskError(
-            code: "credential_unresolved", message: "cannot \(what) \(path): \(String(cString: strerror(errno)))",
+            code: "credential_unresolved", message: "cannot \(what) \(path): \(String(cString: strerror(number)))",
             hint: "credentials are handed over in memory; look at what is there", retryable: true)
     }
 

@@ -101,7 +101,7 @@ struct Redactor: Sendable {
         // One newline more or less at the end is what shells make of it.
         let trimmed = value.last == 0x0A ? Array(value.dropLast()) : value
         if trimmed.count >= shortest { forms.insert(trimmed) }
-        let hex = value.map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
+        let hex = value.hex
         forms.formUnion([Array(hex.utf8), Array(hex.uppercased().utf8)])
         for text in base64(of: trimmed) {
             forms.insert(Array(text.utf8))

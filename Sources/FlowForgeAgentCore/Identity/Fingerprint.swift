@@ -19,6 +19,7 @@ public struct Fingerprint: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "sha256:\(hex)" }
 }
 
-extension Digest {
+extension Sequence<UInt8> {
+    /// Two small digits a byte.
     var hex: String { map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() }
 }

@@ -25,7 +25,7 @@ final class InquiryDesk: Sendable {
     private struct State {
         var wanted: [AgentAPI.Question] = []
         var current: (key: Key, end: EndSignal)?
-        /// Answered, as long as polls still name them.
+        /// Answered, or too late to answer, as long as polls still name them.
         var done: Set<Key> = []
     }
 
@@ -64,12 +64,15 @@ final class InquiryDesk: Sendable {
                 await changed.wait()
                 continue
             }
-            let answered = await answer(question, until: end)
+            let ending = await answer(question, until: end)
             let isWanted = state.withLock { state in
                 state.current = nil
-                return state.wanted.contains { Self.key($0) == Self.key(question) }
+                let isWanted = state.wanted.contains { Self.key($0) == Self.key(question) }
+                // Polls name it until the control plane has given it up, too.
+                if isWanted, case .late = ending { state.done.insert(Self.key(question)) }
+                return isWanted
             }
-            guard !Task.isCancelled, isWanted, let answered else { continue }
+            guard !Task.isCancelled, isWanted, case .answered(let answered) = ending else { continue }
             do {
                 try await spool.append(EventDraft(at: now(), body: .answered(answered)))
                 state.withLock { _ = $0.done.insert(Self.key(question)) }
@@ -95,27 +98,36 @@ final class InquiryDesk: Sendable {
         }
     }
 
-    /// `nil` when it was given up.
-    private func answer(_ question: AgentAPI.Question, until end: EndSignal) async -> AgentAPI.Answered? {
+    private enum Ending: Sendable {
+        case answered(AgentAPI.Answered)
+        case withdrawn
+        /// Its time ran out.
+        case late
+    }
+
+    private func answer(_ question: AgentAPI.Question, until end: EndSignal) async -> Ending {
         logger.info(
             "answering an inquiry", metadata: ["inquiry": "\(question.inquiry)", "kind": "\(question.question.kind)"])
-        return await withTaskGroup(of: AgentAPI.Answered?.self) { group in
-            group.addTask { await self.answered(question) }
+        return await withTaskGroup(of: Ending.self) { group in
+            group.addTask { await self.answered(question).map(Ending.answered) ?? .withdrawn }
             group.addTask {
                 await end.wait()
-                return nil
+                return .withdrawn
             }
             group.addTask {
                 // Nobody waits any longer than that.
-                do { try await self.clock.sleep(for: .seconds(min(max(question.seconds, 0), 86_400))) } catch {}
-                return nil
+                do { try await self.clock.sleep(for: .seconds(min(max(question.seconds, 0), 86_400))) } catch {
+                    return .withdrawn
+                }
+                return .late
             }
-            let first = await group.next() ?? nil
+            let first = await group.next() ?? .withdrawn
             group.cancelAll()
             return first
         }
     }
 
+    /// `nil` when the calling Swift task was cancelled.
     private func answered(_ question: AgentAPI.Question) async -> AgentAPI.Answered? {
         var answered = AgentAPI.Answered(inquiry: question.inquiry, fencing: question.fencing)
         do {
@@ -133,6 +145,7 @@ final class InquiryDesk: Sendable {
         guard isPlainName(question.environment) else {
             throw TaskError(code: "invalid_inquiry", message: "the environment's name is not a plain name")
         }
+        let lake = try lake.following(question.storage)
         switch question.question {
         case .inspect(let inspect):
             return .inspect(try await LakeInspection(lake: lake, environment: question.environment).answer(inspect))

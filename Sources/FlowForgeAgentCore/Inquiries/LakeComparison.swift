@@ -46,21 +46,12 @@ struct LakeComparison: Sendable {
     private func compare(
         _ question: CompareQuestion, _ left: SnapshotRecord, _ right: SnapshotRecord, in session: DuckDBSession
     ) async throws -> CompareAnswer {
-        let (lefts, rights) = (
-            try await figures("l", left.schema, in: session), try await figures("r", right.schema, in: session)
-        )
         var columns = left.schema.map { column in
             let twin = right.schema.first { Self.isSame($0.name, column.name) }
-            let (one, other) = (lefts[column.name], twin.flatMap { rights[$0.name] })
-            return ComparedColumn(
-                name: column.name, leftType: column.type, rightType: twin?.type, leftNulls: one?.nulls, rightNulls: other?.nulls,
-                leftDistinct: one?.distinct, rightDistinct: other?.distinct)
+            return ComparedColumn(name: column.name, leftType: column.type, rightType: twin?.type)
         }
         for column in right.schema where !left.schema.contains(where: { Self.isSame($0.name, column.name) }) {
-            let figures = rights[column.name]
-            columns.append(
-                ComparedColumn(
-                    name: column.name, rightType: column.type, rightNulls: figures?.nulls, rightDistinct: figures?.distinct))
+            columns.append(ComparedColumn(name: column.name, rightType: column.type))
         }
         var answer = CompareAnswer(leftRows: left.rows, rightRows: right.rows, columns: columns)
         let keys = question.keys.compactMap { key in
@@ -69,31 +60,8 @@ struct LakeComparison: Sendable {
         guard !keys.isEmpty, keys.count == question.keys.count else { return answer }
         let matched = try await match(keys, in: session)
         answer.keys = matched
-        try await compare(&answer, keys, matched, question, in: session)
+        try await compare(&answer, keys, matched, in: session)
         return answer
-    }
-
-    private struct Figures: Sendable {
-        var nulls: Int64
-        var distinct: Int64?
-    }
-
-    private func figures(_ side: String, _ schema: [ColumnSchema], in session: DuckDBSession) async throws -> [String: Figures] {
-        var all: [String: Figures] = [:]
-        for start in stride(from: 0, to: schema.count, by: Self.columnsAtOnce) {
-            let part = Array(schema[start..<min(start + Self.columnsAtOnce, schema.count)])
-            let measures = part.enumerated().flatMap { index, column in
-                let name = SQLText.identifier(column.name)
-                return ["count(*) - count(\(name)) AS n\(index)"]
-                    + (Self.isNested(column.type) ? [] : ["approx_count_distinct(\(name)) AS d\(index)"])
-            }
-            let row = try await session.row(
-                [String: Int64].self, "SELECT \(measures.joined(separator: ", ")) FROM \(side)")
-            for (index, column) in part.enumerated() {
-                all[column.name] = Figures(nulls: row["n\(index)"] ?? 0, distinct: row["d\(index)"])
-            }
-        }
-        return all
     }
 
     private func match(_ keys: [ComparedColumn], in session: DuckDBSession) async throws -> ComparedKeys {
@@ -113,17 +81,12 @@ struct LakeComparison: Sendable {
     }
 
     private func compare(
-        _ answer: inout CompareAnswer, _ keys: [ComparedColumn], _ matched: ComparedKeys, _ question: CompareQuestion,
-        in session: DuckDBSession
+        _ answer: inout CompareAnswer, _ keys: [ComparedColumn], _ matched: ComparedKeys, in session: DuckDBSession
     ) async throws {
-        let others = answer.columns.indices.filter { index in
+        let tests: [(index: Int, sql: String)] = answer.columns.indices.compactMap { index in
             let column = answer.columns[index]
-            return !keys.contains { $0.name == column.name } && !question.ignoring.contains { Self.isSame($0, column.name) }
-        }
-        let tests: [(index: Int, sql: String)] = others.compactMap { index in
-            let column = answer.columns[index]
-            let tolerance = question.tolerances.first { Self.isSame($0.key, column.name) }?.value
-            return Self.test(column, tolerance: tolerance).map { (index, $0) }
+            guard !keys.contains(where: { $0.name == column.name }) else { return nil }
+            return Self.test(column).map { (index, $0) }
         }
         func unique(_ side: String, _ duplicates: Int64) -> String {
             guard duplicates > 0 else { return side }
@@ -139,7 +102,6 @@ struct LakeComparison: Sendable {
             let row = try await session.row([String: Int64].self, "SELECT \(measures.joined(separator: ", ")) FROM \(join)")
             for (index, _) in part {
                 let matching = row["m\(index)"] ?? 0
-                answer.columns[index].matching = matching
                 answer.columns[index].matchPercent =
                     matched.compared == 0 ? 100 : Double(matching) / Double(matched.compared) * 100
             }
@@ -147,16 +109,11 @@ struct LakeComparison: Sendable {
     }
 
     /// Whether the values of a pair of rows match; `nil` for what cannot be compared.
-    private static func test(_ column: ComparedColumn, tolerance: Double?) -> String? {
+    private static func test(_ column: ComparedColumn) -> String? {
         guard let left = column.leftType, let right = column.rightType else { return nil }
         let name = SQLText.identifier(column.name)
         let equal = "l.\(name) IS NOT DISTINCT FROM r.\(name)"
-        if isNumber(left), isNumber(right) {
-            guard let tolerance else { return equal }
-            let distance = "abs(CAST(l.\(name) AS DOUBLE) - CAST(r.\(name) AS DOUBLE))"
-            return "\(equal) OR coalesce(\(distance) <= CAST('\(tolerance)' AS DOUBLE), false)"
-        }
-        if left == right { return equal }
+        if left == right || isNumber(left) && isNumber(right) { return equal }
         guard !isNested(left), !isNested(right) else { return nil }
         return "CAST(l.\(name) AS VARCHAR) IS NOT DISTINCT FROM CAST(r.\(name) AS VARCHAR)"
     }

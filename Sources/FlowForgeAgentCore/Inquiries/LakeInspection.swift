@@ -1,13 +1,18 @@
 import FlowForgeProtocol
 import Foundation
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// Looks whether tables are as they were published, without reading a byte of their files.
 struct LakeInspection: Sendable {
     let lake: LakeFolder
     let environment: String
     private static let mostNames = 20
 
-    /// Ends early, with `CancellationError`, when the calling Swift task is cancelled.
+    /// Ends early, with `CancellationError`, when the calling Swift task is cancelled. Throws `TaskError`
+    /// `agent_storage` for what is there and cannot be read: that is no finding about the lake.
     func answer(_ question: InspectQuestion) async throws -> InspectAnswer {
         var results: [InspectResult] = []
         for expected in question.assets {
@@ -21,13 +26,13 @@ struct LakeInspection: Sendable {
     private func inspect(_ expected: InspectQuestion.Expected) throws -> InspectResult {
         var result = InspectResult(asset: expected.asset, state: .ok)
         let asset = lake.asset(expected.asset, environment: environment)
-        guard Self.isFolder(asset) else {
+        guard try Self.isFolder(asset, of: expected.asset) else {
             result.state = .missingAsset
             return result
         }
-        result.found = pointer(in: asset, unless: expected)
+        result.found = try pointer(in: asset, unless: expected)
         let folder = try lake.snapshot(expected.snapshot, of: expected.asset, environment: environment)
-        guard Self.isFolder(folder) else {
+        guard try Self.isFolder(folder, of: expected.asset) else {
             result.state = .missingSnapshot
             return result
         }
@@ -37,7 +42,7 @@ struct LakeInspection: Sendable {
             result.state = .unreadableSnapshot
             return result
         }
-        let changed = changes(of: sealed)
+        let changed = try changes(of: sealed)
         result.changedFiles = changed.count
         if !changed.isEmpty {
             // The folders of a partition are values of the data.
@@ -50,11 +55,20 @@ struct LakeInspection: Sendable {
     }
 
     /// Where `current.json` and `current` lead; `nil` where that is the expected snapshot.
-    private func pointer(in asset: URL, unless expected: InspectQuestion.Expected) -> InspectResult.Found? {
+    private func pointer(in asset: URL, unless expected: InspectQuestion.Expected) throws -> InspectResult.Found? {
         let path = asset.path(percentEncoded: false)
-        let file = FileManager.default.contents(atPath: "\(path)/current.json")
-        let pointer = file.flatMap { try? WireCoding.decode(LakePublisher.Pointer.self, from: $0) }
-        let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(path)/current")
+        var pointer: LakePublisher.Pointer?
+        if try Self.look(at: "\(path)/current.json", of: expected.asset) != nil {
+            guard let file = FileManager.default.contents(atPath: "\(path)/current.json") else {
+                throw Self.unreadable(expected.asset, "current.json cannot be read")
+            }
+            pointer = try? WireCoding.decode(LakePublisher.Pointer.self, from: file)
+        }
+        var link: String?
+        if try Self.look(at: "\(path)/current", of: expected.asset) != nil {
+            // What is no link leads nowhere.
+            link = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(path)/current")
+        }
         let location = lake.relativeLocation(of: expected.snapshot, of: expected.asset, environment: environment)
         if let pointer, pointer.snapshot == expected.snapshot.id, pointer.version == expected.snapshot.version,
             pointer.location == location, link == location
@@ -68,12 +82,8 @@ struct LakeInspection: Sendable {
 
     /// Paths of files that are gone, have another size, were not sealed with the snapshot or were written after
     /// it was; sorted.
-    private func changes(of folder: SnapshotFolder) -> [String] {
-        var found: [String: DiskFile] = [:]
-        let root = folder.url.path(percentEncoded: false)
-        for name in (try? FileManager.default.subpathsOfDirectory(atPath: root)) ?? [] {
-            found[name] = DiskFile("\(root)/\(name)")
-        }
+    private func changes(of folder: SnapshotFolder) throws -> [String] {
+        var found = try Self.files(below: folder.url.path(percentEncoded: false), of: folder.record.asset)
         // It is written last.
         let sealed = found.removeValue(forKey: SnapshotRecord.fileName)?.modified ?? .distantPast
         var changed: [String] = []
@@ -84,24 +94,59 @@ struct LakeInspection: Sendable {
         return (changed + found.keys).sorted()
     }
 
-    private struct DiskFile {
+    private struct FoundFile {
         /// `nil` of what is no file of ours, such as a link, whatever it leads to.
         var bytes: Int64?
         var modified: Date
-
-        /// `nil` of a folder.
-        init?(_ path: String) {
-            let attributes = (try? FileManager.default.attributesOfItem(atPath: path)) ?? [:]
-            let type = attributes[.type] as? FileAttributeType
-            if type == .typeDirectory { return nil }
-            bytes = type == .typeRegular ? (attributes[.size] as? NSNumber)?.int64Value : nil
-            modified = attributes[.modificationDate] as? Date ?? .distantFuture
-        }
     }
 
-    private static func isFolder(_ url: URL) -> Bool {
-        var isFolder: ObjCBool = false
-        return FileManager.default.fileExists(atPath: url.path(percentEncoded: false), isDirectory: &isFolder)
-            && isFolder.boolValue
+    /// By their paths below the folder. What vanishes meanwhile is gone.
+    private static func files(below root: String, of asset: AssetName) throws -> [String: FoundFile] {
+        var found: [String: FoundFile] = [:]
+        var folders = [""]
+        while let folder = folders.popLast() {
+            let names: [String]
+            do { names = try FileManager.default.contentsOfDirectory(atPath: "\(root)/\(folder)") } catch {
+                if try look(at: "\(root)/\(folder)", of: asset) == nil { continue }
+                throw unreadable(asset, "a folder of the snapshot cannot be listed")
+            }
+            for name in names {
+                let path = folder.isEmpty ? name : "\(folder)/\(name)"
+                guard let status = try look(at: "\(root)/\(path)", of: asset) else { continue }
+                switch status.st_mode & S_IFMT {
+                case S_IFDIR: folders.append(path)
+                case S_IFREG: found[path] = FoundFile(bytes: Int64(status.st_size), modified: status.modified)
+                default: found[path] = FoundFile(modified: status.modified)
+                }
+            }
+        }
+        return found
+    }
+
+    private static func isFolder(_ url: URL, of asset: AssetName) throws -> Bool {
+        guard let status = try look(at: url.path(percentEncoded: false), of: asset, following: true) else { return false }
+        return status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// `nil` where there is nothing.
+    private static func look(at path: String, of asset: AssetName, following: Bool = false) throws -> stat? {
+        var status = stat()
+        if (following ? stat(path, &status) : lstat(path, &status)) == 0 { return status }
+        let number = errno
+        if number == ENOENT || number == ENOTDIR { return nil }
+        throw unreadable(asset, String(cString: strerror(number)))
+    }
+
+    /// Without a path: the folders of a partition are values of the data.
+    private static func unreadable(_ asset: AssetName, _ reason: String) -> TaskError {
+        TaskError(
+            code: "agent_storage", message: "the files of \(asset) cannot be looked at: \(reason)",
+            hint: "check that the lake of the pool is mounted on this agent, and that its account may read it", retryable: true)
+    }
+}
+
+extension stat {
+    fileprivate var modified: Date {
+        Date(timeIntervalSince1970: Double(st_mtim.tv_sec) + Double(st_mtim.tv_nsec) / 1e9)
     }
 }

@@ -1,15 +1,37 @@
 public import FlowForgeProtocol
 public import Foundation
 
-/// The lake on this machine: `<root>/<environment>/<layer>/<table>/…`.
+/// The lake on this machine: `<root>/<environment>/<layer>/<table>/…`, where each layer may have a root of its own.
 public struct LakeFolder: Hashable, Sendable {
     public let root: URL
+    /// Others that environments may name.
+    public let roots: [String: URL]
+    private var layers: [Layer: URL] = [:]
 
-    public init(root: URL) { self.root = root }
+    public init(root: URL, roots: [String: URL] = [:]) {
+        self.root = root
+        self.roots = roots
+    }
+
+    /// As an environment wants it that names roots by layer. Throws `TaskError` `unknown_root` for one that this
+    /// agent does not have.
+    func following(_ storage: [String: String]?) throws -> LakeFolder {
+        var lake = self
+        for (layer, name) in storage ?? [:] {
+            guard let layer = Layer(rawValue: layer), let url = roots[name] else {
+                throw TaskError(
+                    code: "unknown_root", message: "this agent's lake has no root '\(name.prefix(80))' for \(layer.prefix(80))",
+                    hint: "name it under lake.roots in the agent's configuration, on every agent of the pool")
+            }
+            lake.layers[layer] = url
+        }
+        return lake
+    }
 
     /// `environment` must be a plain name (``isPlainName(_:dashes:)``); the caller has checked it.
     public func asset(_ name: AssetName, environment: String) -> URL {
-        root.appending(path: environment).appending(path: name.layer.rawValue).appending(path: name.table)
+        (layers[name.layer] ?? root).appending(path: environment).appending(path: name.layer.rawValue)
+            .appending(path: name.table)
     }
 
     /// Throws `TaskError` `invalid_snapshot` for a reference that leads out of its asset's folder.

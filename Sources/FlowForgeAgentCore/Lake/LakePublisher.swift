@@ -99,7 +99,7 @@ public enum LakePublisher {
 
     /// Folders that no environment, layer or table is named like (`lost+found`) are none of ours.
     private static func assets(of lake: LakeFolder) throws -> [URL] {
-        try children(of: lake.root).filter { isPlainName($0.lastPathComponent, dashes: true) }
+        try ([lake.root] + lake.roots.values).flatMap(children(of:)).filter { isPlainName($0.lastPathComponent, dashes: true) }
             .flatMap(children(of:)).filter { Layer(rawValue: $0.lastPathComponent) != nil }
             .flatMap(children(of:)).filter { isPlainName($0.lastPathComponent) }
     }

@@ -92,7 +92,7 @@ struct AttemptRun: Sendable {
                 if task.whenCutOff == .stop { stopsWhenCutOff() }
                 let work = TaskWork(
                     assignment: assignment, task: task, manifest: bundle.manifest, bundleFolder: bundle.folder,
-                    workspace: workspace, lake: context.lake)
+                    workspace: workspace, lake: try context.lake.following(assignment.storage))
                 return await timed(work, reporter)
             }
         } catch {

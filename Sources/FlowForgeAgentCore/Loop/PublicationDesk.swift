@@ -33,7 +33,7 @@ final class PublicationDesk: Sendable {
             guard isPlainName(publication.environment) else {
                 throw TaskError(code: "invalid_publication", message: "the environment's name is not a plain name")
             }
-            try LakePublisher.publish(publication, lake: lake)
+            try LakePublisher.publish(publication, lake: lake.following(publication.storage))
             try await spool.append(EventDraft(at: time, body: .published(publication)))
             reported.withLock { $0[publication] = time }
             logger.info(

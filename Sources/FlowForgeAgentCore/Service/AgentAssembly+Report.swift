@@ -10,8 +10,11 @@ extension AgentAssembly {
             "certificate    until \(identity.notAfter.ISO8601Format())",
             "state          \(configuration.state.path)",
             "lake           \(configuration.lake.path), writable",
-            "slots          \(configuration.slots)",
         ]
+        for (name, root) in configuration.lakeRoots.sorted(by: { $0.key < $1.key }) {
+            lines.append("lake root      \(name): \(root.path), writable")
+        }
+        lines.append("slots          \(configuration.slots)")
         for finding in engines {
             let result =
                 switch finding.result {

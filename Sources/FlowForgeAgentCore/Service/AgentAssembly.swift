@@ -29,8 +29,10 @@ public struct AgentAssembly: ~Copyable {
             throw AgentFault.otherPool(configured: pool, joined: identity.pool)
         }
         guard identity.notAfter > Date() else { throw AgentFault.expired(identity.notAfter) }
-        try DiskFile.makeFolder(configuration.lake, mode: 0o755)
-        guard access(configuration.lake.path, W_OK | X_OK) == 0 else { throw DiskError("write to", configuration.lake) }
+        for root in [configuration.lake] + configuration.lakeRoots.values {
+            try DiskFile.makeFolder(root, mode: 0o755)
+            guard access(root.path, W_OK | X_OK) == 0 else { throw DiskError("write to", root) }
+        }
         engines = try await Self.probe(configuration, logger: logger)
         self.lock = lock
         self.identity = identity
@@ -106,7 +108,7 @@ public struct AgentAssembly: ~Copyable {
         var logger = logger
         logger[metadataKey: "agent"] = "\(identity.agent)"
         let state = configuration.state
-        let lake = LakeFolder(root: configuration.lake)
+        let lake = LakeFolder(root: configuration.lake, roots: configuration.lakeRoots)
         let cache = try BundleCache(
             folder: state.appending(path: "bundles"), controlPlane: link, maxBytes: configuration.bundleCacheBytes,
             signatures: configuration.signatures,

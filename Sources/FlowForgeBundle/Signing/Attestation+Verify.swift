@@ -8,9 +8,6 @@ public struct SignaturePolicy: Sendable, Hashable {
         self.keys = keys
         self.isRequired = isRequired
     }
-
-    /// Another one has to be asked anew about a bundle that this one let pass.
-    public var fingerprint: String { "\(isRequired ? "required" : "optional") \(keys.fingerprint)" }
 }
 
 extension Attestation {

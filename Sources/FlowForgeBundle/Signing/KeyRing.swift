@@ -58,11 +58,5 @@ public struct KeyRing: Sendable, Hashable {
 
     public var isEmpty: Bool { entries.isEmpty }
 
-    /// Changes when a key is added or removed, whatever the names: what was verified under another one has to be
-    /// verified anew.
-    public var fingerprint: String {
-        ContentDigest.of(Data(entries.map(\.key.id).sorted().joined(separator: "\n").utf8))
-    }
-
     public func entry(id: String) -> Entry? { entries.first { $0.key.id == id } }
 }

@@ -165,15 +165,11 @@ public struct ReleaseConfig: Hashable, Sendable, Codable {
     public var pool: String
     public var variables: [String: JSONValue]
     public var credentials: [String: String]
-    public var storage: [String: String]
 
-    public init(
-        pool: String, variables: [String: JSONValue], credentials: [String: String] = [:], storage: [String: String] = [:]
-    ) {
+    public init(pool: String, variables: [String: JSONValue], credentials: [String: String] = [:]) {
         self.pool = pool
         self.variables = variables
         self.credentials = credentials
-        self.storage = storage
     }
 
     /// Sorted by kind and name.
@@ -189,6 +185,5 @@ public struct ReleaseConfig: Hashable, Sendable, Codable {
         return changes(.pool, ["pool": .string(pool)], ["pool": .string(other.pool)])
             + changes(.variable, variables, other.variables)
             + changes(.credential, credentials.mapValues { .string($0) }, other.credentials.mapValues { .string($0) })
-            + changes(.storage, storage.mapValues { .string($0) }, other.storage.mapValues { .string($0) })
     }
 }

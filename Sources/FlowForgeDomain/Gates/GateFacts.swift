@@ -5,49 +5,28 @@ public import Foundation
 public struct GateFacts: Hashable, Sendable {
     public var now: Date
     /// Names of principals who asked for the change or made the plan.
-    public var requesters: Set<String>
-    public var approvals: [Approval]
+    public var requesters: Set<String> = []
+    public var approvals: [Approval] = []
     /// Of the bundle's digest, by upstream environment.
-    public var upstreams: [String: Upstream]
+    public var upstreams: [String: Upstream] = [:]
     /// By asset; one that is absent was not compared yet.
-    public var comparisons: [AssetName: Comparison]
+    public var comparisons: [AssetName: Comparison] = [:]
     /// Tables that the plan recomputes and that both environments have.
-    public var comparable: [AssetName]
-    public var placements: [Placement]
+    public var comparable: [AssetName] = []
+    public var placements: [Placement] = []
     public var residency: String?
     public var ceiling: DataClass?
     public var windows: ChangeWindows?
-    public var cost: PlanCost
+    public var cost: PlanCost = PlanCost()
     public var impact: Impact?
-    public var changes: [PlanChange]
-    public var downstream: [ColumnHit]
+    public var changes: [PlanChange] = []
+    public var downstream: [ColumnHit] = []
     /// By gate.
-    public var answers: [String: Answer]
+    public var answers: [String: Answer] = [:]
     /// How asking other systems stands, by gate.
     public var calls: [String: Call] = [:]
 
-    public init(
-        now: Date, requesters: Set<String> = [], approvals: [Approval] = [], upstreams: [String: Upstream] = [:],
-        comparisons: [AssetName: Comparison] = [:], comparable: [AssetName] = [], placements: [Placement] = [],
-        residency: String? = nil, ceiling: DataClass? = nil, windows: ChangeWindows? = nil, cost: PlanCost = PlanCost(),
-        impact: Impact? = nil, changes: [PlanChange] = [], downstream: [ColumnHit] = [], answers: [String: Answer] = [:]
-    ) {
-        self.now = now
-        self.requesters = requesters
-        self.approvals = approvals
-        self.upstreams = upstreams
-        self.comparisons = comparisons
-        self.comparable = comparable
-        self.placements = placements
-        self.residency = residency
-        self.ceiling = ceiling
-        self.windows = windows
-        self.cost = cost
-        self.impact = impact
-        self.changes = changes
-        self.downstream = downstream
-        self.answers = answers
-    }
+    public init(now: Date) { self.now = now }
 
     /// One decision about this plan; of one principal the latest counts.
     public struct Approval: Hashable, Sendable {

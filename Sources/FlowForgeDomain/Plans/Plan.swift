@@ -166,7 +166,7 @@ public struct ColumnHit: Hashable, Sendable, Codable, CustomStringConvertible {
 /// A value of the environment that differs from what the current release was applied with.
 public struct ConfigurationChange: Hashable, Sendable, Codable {
     public enum Kind: String, WireEnum {
-        case variable, credential, storage, pool
+        case variable, credential, pool
         case unknown
     }
 

@@ -30,6 +30,6 @@ struct GateWord: Sendable, Hashable {
         var end = text.utf8.index(text.startIndex, offsetBy: longest - mark.utf8.count)
         // Not in the midst of a character's bytes.
         while end.samePosition(in: text.unicodeScalars) == nil { end = text.utf8.index(before: end) }
-        return text[..<end] + mark
+        return String(text[..<end]) + mark
     }
 }

@@ -84,7 +84,6 @@ struct DriftMending {
                 spec.config.append(own)
             }
         case "credential" where parts.count == 2: spec.credentials[parts[1]] = applied.credentials[parts[1]]
-        case "storage" where parts.count == 2: spec.storage[parts[1]] = applied.storage[parts[1]]
         case "pool": spec.pool = applied.pool
         default: throw APIError(.conflict, "'\(finding.name)' is not known here")
         }

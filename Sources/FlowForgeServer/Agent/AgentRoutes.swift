@@ -1,8 +1,10 @@
 internal import FlowForgeBundle
+internal import FlowForgeDomain
 internal import FlowForgeFleet
 internal import FlowForgeOrchestration
 internal import FlowForgeProtocol
 internal import FlowForgeReleases
+internal import FlowForgeStore
 internal import Hummingbird
 
 /// The routes under `/agent/v1`. Only join is served without a client certificate.
@@ -40,14 +42,24 @@ enum AgentRoutes {
             try await services.processes.admit(message, from: identity)
             return try Response.json(try await services.reports.accept(message, from: identity))
         }
-        agents.get("bundles/{digest}/referrers") { _, context in
-            try Response.json(
-                try await services.bundles.referrers(
-                    of: try context.parameters.require("digest"), artifactType: MediaType.attestation))
+        agents.get("bundles/{digest}/referrers") { _, context -> Response in
+            let digest = try context.parameters.require("digest")
+            return try await Scope.$current.withValue(try await scope(of: context.identity, services.store)) {
+                try Response.json(try await services.bundles.referrers(of: digest, artifactType: MediaType.attestation))
+            }
         }
         agents.get("blobs/{digest}") { request, context in
             let digest = try context.parameters.require("digest")
+            try await Scope.$current.withValue(try await scope(of: context.identity, services.store)) {
+                try await services.bundles.requireOwn([digest])
+            }
             return try await BlobResponse(digest, of: services.bundles).response(to: request, context: context)
         }
+    }
+
+    /// What an agent may fetch is what the organisation has that its pool belongs to.
+    private static func scope(of agent: AgentIdentity, _ store: Store) async throws -> Scope {
+        let owner = try await store.read { try $0.organisations.owner(ofPool: agent.pool) }
+        return Scope(organisation: owner ?? Scope.defaultName)
     }
 }

@@ -92,6 +92,7 @@ extension ServerSettings {
             settings.bundles.keepAge = bundles.integer("keep_days", in: 1...36_500).map { .seconds($0 * 86_400) }
             settings.bundles.rollbackWindow =
                 bundles.integer("rollback_window", in: 1...10_000).map { Int($0) } ?? settings.bundles.rollbackWindow
+            settings.retention.rollbackWindow = settings.bundles.rollbackWindow
         }
         settings.signatures = SignaturePolicy(top, place: path)
         return settings

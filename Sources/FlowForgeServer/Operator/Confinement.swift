@@ -62,7 +62,7 @@ struct Confinement: Sendable {
         }
         var touched = [named.environment, named.source].compactMap { $0 }
         if let plan = named.plan {
-            let found = try await reach.environments(of: .plan, plan)
+            let found = try await reach.environments(of: .applied, plan)
             guard !found.isEmpty else { throw Self.refusal }
             touched += found
         }

@@ -27,8 +27,6 @@ extension Schema {
             ALTER TABLE run ADD COLUMN credentials TEXT CHECK (credentials IS NULL OR json_valid(credentials));
             -- Names of those that the task's program needs: a JSON list.
             ALTER TABLE task ADD COLUMN credentials TEXT;
-            -- Names of the agents' storage roots, by layer.
-            ALTER TABLE run ADD COLUMN storage TEXT CHECK (storage IS NULL OR json_valid(storage));
 
             -- Questions about the lake, which agents answer without a task.
             CREATE TABLE inquiry (

@@ -28,6 +28,17 @@ public struct PublicationQueries {
         }
     }
 
+    /// A table of the environment that lies in one of the layers.
+    public func first(in layers: [String], environment: String) throws -> AssetName? {
+        try session.row(
+            """
+            SELECT asset FROM publication
+            WHERE environment = ? AND substr(asset, 1, instr(asset, '.') - 1) IN (SELECT value FROM json_each(?))
+            ORDER BY asset LIMIT 1
+            """, [environment, try jsonText(layers)]
+        ).flatMap { AssetName($0["asset"] as String) }
+    }
+
     /// Tables whose pointer files agents have moved to where they point now, by name.
     public func confirmed(environment: String) throws -> [(asset: AssetName, snapshot: SnapshotReference)] {
         try session.rows(
@@ -152,7 +163,9 @@ public struct PublicationQueries {
                 """,
                 [session.now.milliseconds, delay, environment, asset])
             return try AssetName(asset).map {
-                AgentAPI.Publication(environment: environment, asset: $0, snapshot: try Self.reference(row))
+                AgentAPI.Publication(
+                    environment: environment, asset: $0, snapshot: try Self.reference(row),
+                    storage: try session.environments.storage(of: environment))
             }
         }
     }

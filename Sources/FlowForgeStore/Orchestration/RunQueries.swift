@@ -38,6 +38,11 @@ public struct RunQueries {
 
     private static let findSQL = "SELECT \(RunRow.columns) FROM run WHERE id = ?"
 
+    public func isAnyOpen(environment: String) throws -> Bool {
+        try session.exists(
+            "SELECT 1 FROM run INDEXED BY run_open_by_flow WHERE environment = ? AND finished_at IS NULL", [environment])
+    }
+
     public func state(_ id: ID<Run>) throws -> RunState? {
         try session.value(String.self, "SELECT state FROM run WHERE id = ?", [id.description]).map {
             try StoreError.word($0, in: "run.state")

@@ -30,7 +30,7 @@ public struct EnvironmentRow: Sendable, Hashable {
 
     /// What a release that is applied now would be applied with.
     public var releaseConfig: ReleaseConfig {
-        ReleaseConfig(pool: pool, variables: variables, credentials: spec.credentials, storage: spec.storage)
+        ReleaseConfig(pool: pool, variables: variables, credentials: spec.credentials)
     }
 
     /// References to secrets, by the names that tasks have for them (`CredentialReference`); never values.
@@ -78,6 +78,13 @@ public struct EnvironmentQueries {
                 spec.expiresAt?.milliseconds, row.organisation, row.project,
             ])
         return row
+    }
+
+    /// Names of the lake's roots by layer; `nil` where none is named.
+    public func storage(of name: String) throws -> [String: String]? {
+        let row = try session.row(
+            "SELECT nullif(json_extract(spec, '$.storage'), '{}') AS storage FROM environment WHERE name = ?", [name])
+        return try row?.optionalJSON([String: String].self, "storage")
     }
 
     /// Throws ``APIError`` `conflict` for a name that is taken, in whatever scope.

@@ -69,15 +69,17 @@ public struct RetentionQueries {
     }
 
     /// Runs that ended before `cutoff` and that nothing current refers to, behind `place`, the oldest first.
-    public func runs(before cutoff: Date, after place: RunPlace?, limit: Int) throws -> [RunPlace] {
+    ///
+    /// What the last `releases` former releases of a bundle in an environment pointed to is referred to.
+    public func runs(before cutoff: Date, keeping releases: Int, after place: RunPlace?, limit: Int) throws -> [RunPlace] {
         try session.rows(
-            "\(Self.removableSQL) AND (finished_at, id) > (?, ?) ORDER BY finished_at, id LIMIT ?",
-            [cutoff.milliseconds, place?.finished ?? 0, place?.run.description ?? "", limit]
+            "\(Self.removableSQL) AND (finished_at, id) > (?3, ?4) ORDER BY finished_at, id LIMIT ?5",
+            [cutoff.milliseconds, releases, place?.finished ?? 0, place?.run.description ?? "", limit]
         ).map { RunPlace(run: try $0.id("id"), finished: $0["finished_at"]) }
     }
 
     static let removableSQL = """
-        SELECT id, finished_at FROM run WHERE finished_at IS NOT NULL AND finished_at < ?
+        SELECT id, finished_at FROM run WHERE finished_at IS NOT NULL AND finished_at < ?1
             AND NOT EXISTS (SELECT 1 FROM snapshot s JOIN asset a ON a.snapshot = s.id WHERE s.run = run.id)
             AND NOT EXISTS (SELECT 1 FROM attempt t JOIN publication p
                 ON p.environment = t.environment AND p.asset = t.output AND p.snapshot = t.snapshot
@@ -87,18 +89,17 @@ public struct RetentionQueries {
                 WHERE t.run = run.id AND k.run <> run.id)
             AND NOT EXISTS (SELECT 1 FROM snapshot s JOIN release_pointer p ON p.snapshot = s.id JOIN release r ON r.id = p.release
                 WHERE s.run = run.id AND (SELECT count(*) FROM release n WHERE n.environment = r.environment
-                    AND n.bundle_name = r.bundle_name AND n.serial > r.serial) <= \(rollbackReleases))
+                    AND n.bundle_name = r.bundle_name AND n.serial > r.serial) <= ?2)
         """
-
-    /// Of a bundle in an environment: what those many releases before the current one pointed to is kept, to return to.
-    static let rollbackReleases = 10
 
     /// Removes up to `limit` rows of the run, itself at last; `isMore` until it is gone. One with more
     /// rows than that is seen without some of them meanwhile. Nothing is done, and `isMore` is false,
     /// when it must be kept after all.
-    public func remove(_ place: RunPlace, before cutoff: Date, limit: Int) throws -> Removed {
+    public func remove(_ place: RunPlace, before cutoff: Date, keeping releases: Int, limit: Int) throws -> Removed {
         let run = place.run.description
-        guard try session.row("\(Self.removableSQL) AND id = ?", [cutoff.milliseconds, run]) != nil else { return Removed() }
+        guard try session.row("\(Self.removableSQL) AND id = ?3", [cutoff.milliseconds, releases, run]) != nil else {
+            return Removed()
+        }
         var removed = Removed()
         for sql in Self.partsSQL {
             let rest = limit - removed.rows
@@ -138,8 +139,8 @@ public struct RetentionQueries {
     }
 
     /// How many runs would be removed; counts to 100,000 at most.
-    public func dueRuns(before cutoff: Date) throws -> Int {
+    public func dueRuns(before cutoff: Date, keeping releases: Int) throws -> Int {
         try session.row(
-            "SELECT count(*) AS count FROM (\(Self.removableSQL) LIMIT 100000)", [cutoff.milliseconds])?["count"] ?? 0
+            "SELECT count(*) AS count FROM (\(Self.removableSQL) LIMIT 100000)", [cutoff.milliseconds, releases])?["count"] ?? 0
     }
 }

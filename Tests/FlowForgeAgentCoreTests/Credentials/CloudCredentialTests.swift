@@ -124,6 +124,18 @@ import Testing
         #expect(try JSONDecoder().decode([String: String].self, from: asked[1].body)["VersionId"] == Self.version)
     }
 
+    @Test func `a container's token that cannot be read is said, and nobody is asked without it`() async throws {
+        let (value, asked) = try await resolve(
+            "aws-sm://db",
+            environment: [
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI": "SERVER/role", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/nowhere/token",
+            ]
+        ) { _ in Self.json("{}") }
+        let error = #expect(throws: TaskError.self) { try value.get() }
+        #expect(error?.message.contains("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names cannot be read") == true)
+        #expect(asked.isEmpty)
+    }
+
     @Test func `a container's endpoint elsewhere without TLS gets no token`() async throws {
         let (value, asked) = try await resolve(
             "aws-sm://db",

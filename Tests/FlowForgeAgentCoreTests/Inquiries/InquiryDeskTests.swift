@@ -70,6 +70,30 @@ import Testing
     }
 
     @Test func `a comparison whose question is withdrawn is ended, and nothing is said about it`() async throws {
+        try await comparing { desk, slow, place, spool in
+            #expect(desk.kinds == ["compare", "inspect"])
+            desk.heard([slow])
+            try await eventually { FileManager.default.fileExists(atPath: place.appending(path: ".compare.stderr").path) }
+            desk.heard([question()])
+            try await eventually { !FileManager.default.fileExists(atPath: place.path) }
+            try await eventually { try await spool.unacknowledged() > 0 }
+        }
+    }
+
+    @Test func `a question whose time runs out is left, and the next one is answered`() async throws {
+        try await comparing { desk, slow, place, spool in
+            var short = slow
+            short.seconds = 0.2
+            desk.heard([short, question()])
+            try await eventually { try await spool.unacknowledged() > 0 }
+            #expect(!FileManager.default.fileExists(atPath: place.path))
+        }
+    }
+
+    /// Runs a desk with a question that it takes some seconds to answer, in the folder `place`.
+    private func comparing(
+        _ body: (_ desk: InquiryDesk, _ slow: AgentAPI.Question, _ place: URL, _ spool: EventSpool) async throws -> Void
+    ) async throws {
         let bench = try EngineBench()
         let sql = "SELECT i AS id, md5(i::VARCHAR) AS a, md5((i + 1)::VARCHAR) AS b FROM range(3000000) t(i)"
         #expect(try await bench.run(bench.select(sql, into: "gold.t")).finished.outcome == .succeeded)
@@ -81,16 +105,9 @@ import Testing
                 lake: bench.lake, host: try EngineBench.host(), workspaces: work, spool: spool,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
             let slow = question(1, .compare(CompareQuestion(asset: table, left: snapshot, right: snapshot, keys: ["a", "b"])))
-            let place = work.appending(path: slow.inquiry.description)
-            #expect(desk.kinds == ["compare", "inspect"])
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await desk.run() }
-                desk.heard([slow])
-                try await eventually { FileManager.default.fileExists(atPath: place.appending(path: ".compare.stderr").path) }
-                let next = question()
-                desk.heard([next])
-                try await eventually { !FileManager.default.fileExists(atPath: place.path) }
-                try await eventually { try await spool.unacknowledged() > 0 }
+                try await body(desk, slow, work.appending(path: slow.inquiry.description), spool)
                 group.cancelAll()
             }
         }

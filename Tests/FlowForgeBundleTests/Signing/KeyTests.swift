@@ -103,7 +103,7 @@ struct KeyTests {
         #expect("\(key)" == "SigningKey(\(key.verifying.id))")
     }
 
-    @Test func `a ring is read from files and folders, and changes with its keys only`() async throws {
+    @Test func `a ring is read from files and folders, and has no key twice`() async throws {
         try await withTemporaryFolder { folder in
             let (first, second) = (SigningKey(.ed25519), SigningKey(.p256))
             try first.write(to: folder.appending(path: "ci"))
@@ -114,8 +114,6 @@ struct KeyTests {
             try Data("read me".utf8).write(to: keys.appending(path: "README"))
             let ring = try KeyRing(files: [folder.appending(path: "ci.pub"), keys])
             #expect(ring.entries.map(\.name) == ["ci", "release"])
-            #expect(ring.fingerprint == KeyRing(ring.entries.reversed().map { .init(name: "x", key: $0.key) }).fingerprint)
-            #expect(ring.fingerprint != KeyRing([ring.entries[0]]).fingerprint)
             #expect(KeyRing(ring.entries + ring.entries) == ring)
             #expect(throws: SigningFault.self) { try KeyRing(files: [folder.appending(path: "none.pub")]) }
             #expect(throws: SigningFault.self) { try KeyRing(files: [folder.appending(path: "ci")]) }

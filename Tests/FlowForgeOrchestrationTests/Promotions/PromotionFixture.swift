@@ -64,23 +64,28 @@ final class PromotionFixture: Sendable {
         _ = try await environments.apply(.init(spec: try JSONValue(encoding: spec)), name: spec.name, by: ann)
     }
 
-    /// `tables`: name to query; a query that names another of them in `FROM` reads it.
+    /// `tables`: name to query; a query that names another of them, or one of `external`, in `FROM` reads it. Of `lock`
+    /// the columns and the lineage count.
     func pack(
-        _ name: String = "mart", _ version: String, _ tables: [String: String], extra: String = "", lock: BundleLock? = nil
+        _ name: String = "mart", _ version: String, _ tables: [String: String], extra: String = "", external: [String] = [],
+        lock: BundleLock? = nil
     ) throws -> PackedBundle {
         let source = plane.folder.appending(path: "source-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: source, withIntermediateDirectories: true)
-        var text =
-            "bundle: {name: \(name), version: \(version)}\nvariables:\n  size: {type: integer, default: 1}\nflows:\n  build:\n\(extra)    tasks:\n"
+        var text = "bundle: {name: \(name), version: \(version)}\nvariables:\n  size: {type: integer, default: 1}\n"
+        if !external.isEmpty { text += "external: [\(external.joined(separator: ", "))]\n" }
+        text += "flows:\n  build:\n\(extra)    tasks:\n"
+        let readable = Array(tables.keys) + external
         for (table, query) in tables.sorted(by: { $0.key < $1.key }) {
             let task = table.replacingOccurrences(of: ".", with: "_")
-            let inputs = tables.keys.filter { query.contains("FROM \($0)") }.sorted()
-            text +=
-                "      \(task):\n        layer: \(table.prefix { $0 != "." })\n        sql: \(task).sql\n        output: \(table)\n"
+            let inputs = readable.filter { query.contains("FROM \($0)") }.sorted()
+            let layer = table.prefix { $0 != "." }
+            text += "      \(task):\n        layer: \(layer)\n        sql: \(task).sql\n        output: \(table)\n"
             if !inputs.isEmpty { text += "        inputs: [\(inputs.joined(separator: ", "))]\n" }
             try Data(query.utf8).write(to: source.appending(path: "\(task).sql"))
         }
         try Data(text.utf8).write(to: source.appending(path: "flowforge.yaml"))
+        if let lock { try lock.sealed(for: source).text.write(to: source.appending(path: BundleLock.fileName)) }
         return try BundleBuilder.build(BundleFolder(source))
     }
 
@@ -92,30 +97,56 @@ final class PromotionFixture: Sendable {
     }
 
     static let tables = ["bronze.raw": "SELECT 1 AS id", "gold.sums": "SELECT id FROM bronze.raw"]
+    /// Of ``tables``, as the agent makes them.
+    static let lock = BundleLock("bronze.raw(id BIGINT)", "gold.sums(id BIGINT) id<bronze.raw.id")
 
     /// Packs, pushes, deploys to `environment` and runs it there.
     @discardableResult
     func release(
-        _ version: String, _ tables: [String: String] = PromotionFixture.tables, to environment: String = "qa", extra: String = ""
-    )
-        async throws -> String
-    {
-        let digest = try await push(try pack("mart", version, tables, extra: extra))
+        _ version: String, _ tables: [String: String] = PromotionFixture.tables, to environment: String = "qa",
+        extra: String = "", lock: BundleLock? = nil
+    ) async throws -> String {
+        let digest = try await push(try pack("mart", version, tables, extra: extra, lock: lock))
         _ = try await deployments.deploy(.init(bundle: digest), environment: environment, by: ann)
         try await plane.start(bundle: "mart", flow: "build", environment: environment)
         try await work()
         return digest
     }
 
-    /// Does every task that there is, one after the other; `failing` end badly.
-    func work(failing: Set<String> = []) async throws {
-        while let assignment = try await agent.poll().assignments.first {
+    /// Does every task that there is, one after the other, and moves the pointers that it is told of; `failing` end badly.
+    func work(failing: Set<String> = [], columns: [String] = ["id"]) async throws {
+        while true {
+            let answer = try await agent.poll()
+            try await confirm(answer.publications)
+            guard let assignment = answer.assignments.first else { return }
             if failing.contains(assignment.task) {
                 try await agent.report(.started(.init(pid: 1)), .finished(agent.failure()), of: assignment)
             } else {
-                try await agent.succeed(assignment, output: assignment.task.replacing("_", with: ".", maxReplacements: 1))
+                let output = assignment.task.replacing("_", with: ".", maxReplacements: 1)
+                try await confirm(try await agent.succeed(assignment, output: output, columns: columns).publications)
             }
         }
+    }
+
+    /// The agent has moved the pointer files.
+    private func confirm(_ publications: [AgentAPI.Publication]) async throws {
+        for publication in publications { try await agent.report(.published(publication), of: nil) }
+    }
+
+    /// The agent says of every table that it is asked about that it is in this state. Returns what it was asked.
+    @discardableResult
+    func inspect(_ state: InspectResult.State = .ok) async throws -> [String: [InspectQuestion.Expected]] {
+        var request = AgentAPI.PollRequest(freeSlots: 0, slots: 1, engines: [], waitSeconds: 0)
+        request.answers = ["inspect"]
+        var asked: [String: [InspectQuestion.Expected]] = [:]
+        while let question = try await plane.dispatcher.poll(request, from: agent.identity).inquiries?.first {
+            guard case .inspect(let inspection) = question.question else { throw APIError("test", "not an inspection") }
+            asked[question.environment] = inspection.assets
+            let answer = InspectAnswer(results: inspection.assets.map { InspectResult(asset: $0.asset, state: state) })
+            try await agent.report(
+                .answered(.init(inquiry: question.inquiry, fencing: question.fencing, answer: .inspect(answer))), of: nil)
+        }
+        return asked
     }
 
     /// The agent is asked, and says so.

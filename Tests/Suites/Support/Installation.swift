@@ -74,8 +74,8 @@ struct Installation: Sendable {
     /// control plane itself unless something stands between them. With `again` the machine has joined
     /// before and joins as a new agent. `configuration` is added to its agent.yaml, `environment` to its own.
     func withAgent<Result: Sendable>(
-        url: String? = nil, again: Bool = false, configuration more: String = "", environment: [String: String] = [:],
-        _ body: @Sendable @escaping () async throws -> Result
+        url: String? = nil, again: Bool = false, configuration more: String = "", lakeRoots: [String: URL] = [:],
+        environment: [String: String] = [:], _ body: @Sendable @escaping () async throws -> Result
     ) async throws -> Result {
         let grant = try await mustFlowforge(
             "agent", "token", "create", "--pool", "local", "--ttl", "10m", "--uses", "1", "--json")
@@ -89,12 +89,14 @@ struct Installation: Sendable {
             ] + (again ? ["--force"] : []), environment: ["FLOWFORGE_JOIN_TOKEN": try #require(fields["token"] as? String)])
         try #require(joined.status == 0, "\(joined)")
         let configuration = folder.appending(path: "agent.yaml")
+        let roots = lakeRoots.map { "\($0.key): \($0.value.path)" }.joined(separator: ", ")
         try """
         control_plane:
           url: \(url ?? "https://127.0.0.1:\(agentPort)")
         state_dir: \(agentState.path)
         lake:
           root: \(lake.path)
+          roots: {\(roots)}
         slots: 2
         engines:
           duckdb:

@@ -15,7 +15,7 @@ struct DriftShow: RemoteCommand {
         commandName: "show", abstract: "Show what has drifted.",
         discussion: """
             The control plane looks by itself every fifteen minutes; --look looks now. Exit code 3 with --exit-code if \
-            something has drifted and is not suppressed.
+            something has drifted and is not suppressed, 1 if nobody has looked yet.
 
               flowforge drift show --env prod --look
             """)
@@ -30,8 +30,12 @@ struct DriftShow: RemoteCommand {
         let open = view.findings.filter { $0.suppression == nil }
         if !all { view.findings = open }
         try remote.show(view) { style, width in
-            guard !view.findings.isEmpty else { return "Nothing in '\(env)' has drifted." }
-            return Table(
+            let looked = view.lookedAt.map { "Looked \(Figures.relative($0, to: remote.now))." }
+            guard !view.findings.isEmpty else {
+                return looked.map { "Nothing in '\(env)' has drifted. \($0)" }
+                    ?? "Nobody has looked at '\(env)' yet; a change of it may be under way. --look looks now."
+            }
+            let table = Table(
                 [.init("FINDING"), .init("SINCE"), .init("WHAT", flexible: true)],
                 rows: view.findings.map { finding in
                     let note =
@@ -41,9 +45,19 @@ struct DriftShow: RemoteCommand {
                     return [finding.key, Figures.relative(finding.since, to: remote.now), Printable.line(finding.message + note)]
                 }
             ).render(style, width: width)
+            return [table, looked.map { style.paint($0, .dim) }].compactMap(\.self).joined(separator: "\n")
         }
-        if exitCode, !open.isEmpty { throw Ended(status: .planDrift) }
+        guard exitCode else { return }
+        if !open.isEmpty { throw Ended(status: .planDrift) }
+        // What was not looked at may be anything.
+        if view.lookedAt == nil { throw Ended(status: .failed) }
     }
+}
+
+/// Which finding.
+struct FindingOptions: ParsableArguments {
+    @Argument(help: "The finding, as `flowforge drift show` names it.") var finding: String
+    @Option(help: ArgumentHelp("The environment.", valueName: "name")) var env: String
 }
 
 struct DriftAdopt: RemoteCommand {
@@ -52,13 +66,12 @@ struct DriftAdopt: RemoteCommand {
         discussion: """
               flowforge drift adopt snapshot:gold.revenue --env prod
             """)
-    @Argument(help: "The finding, as `flowforge drift show` names it.") var finding: String
-    @Option(help: ArgumentHelp("The environment.", valueName: "name")) var env: String
+    @OptionGroup var options: FindingOptions
     @OptionGroup var global: GlobalOptions
 
     func run(_ remote: Remote) async throws {
-        let view = try await remote.client.mendDrift(finding, of: env, "adopt")
-        try remote.show(view) { _, _ in "'\(finding)' is adopted." }
+        let view = try await remote.client.adoptDrift(options.finding, of: options.env)
+        try remote.show(view) { _, _ in "'\(options.finding)' is adopted." }
     }
 }
 
@@ -68,13 +81,12 @@ struct DriftRevert: RemoteCommand {
         discussion: """
               flowforge drift revert schedule:daily.nightly --env prod
             """)
-    @Argument(help: "The finding, as `flowforge drift show` names it.") var finding: String
-    @Option(help: ArgumentHelp("The environment.", valueName: "name")) var env: String
+    @OptionGroup var options: FindingOptions
     @OptionGroup var global: GlobalOptions
 
     func run(_ remote: Remote) async throws {
-        let view = try await remote.client.mendDrift(finding, of: env, "revert")
-        try remote.show(view) { _, _ in "'\(finding)' is reverted." }
+        let view = try await remote.client.revertDrift(options.finding, of: options.env)
+        try remote.show(view) { _, _ in "'\(options.finding)' is reverted." }
     }
 }
 
@@ -84,8 +96,7 @@ struct DriftSuppress: RemoteCommand {
         discussion: """
               flowforge drift suppress schedule:daily.nightly --env prod --until 7d --reason "source is migrating"
             """)
-    @Argument(help: "The finding, as `flowforge drift show` names it.") var finding: String
-    @Option(help: ArgumentHelp("The environment.", valueName: "name")) var env: String
+    @OptionGroup var options: FindingOptions
     @Option(help: ArgumentHelp("A time such as 2026-12-01T00:00:00Z, or how long from now, e.g. 7d.", valueName: "time"))
     var until: String
     @Option(help: "Why it may stay so.") var reason: String
@@ -95,8 +106,9 @@ struct DriftSuppress: RemoteCommand {
         guard let end = Quantity.seconds(until).map({ remote.now + $0 }) ?? WireCoding.time(until) else {
             throw CommandError(.usage, "usage", "--until: '\(until)' is no time", hint: "e.g. 7d, or 2026-12-01T00:00:00Z")
         }
-        let view = try await remote.client.suppressDrift(finding, of: env, .init(until: end, reason: reason))
-        try remote.show(view) { _, _ in "'\(finding)' is left alone until \(Figures.time(end, in: remote.console.zone))." }
+        let view = try await remote.client.suppressDrift(options.finding, of: options.env, .init(until: end, reason: reason))
+        try remote.show(view) { _, _ in "'\(options.finding)' is left alone until \(Figures.time(end, in: remote.console.zone))."
+        }
     }
 }
 
@@ -106,12 +118,11 @@ struct DriftUnsuppress: RemoteCommand {
         discussion: """
               flowforge drift unsuppress schedule:daily.nightly --env prod
             """)
-    @Argument(help: "The finding.") var finding: String
-    @Option(help: ArgumentHelp("The environment.", valueName: "name")) var env: String
+    @OptionGroup var options: FindingOptions
     @OptionGroup var global: GlobalOptions
 
     func run(_ remote: Remote) async throws {
-        let view = try await remote.client.unsuppressDrift(finding, of: env)
-        try remote.show(view) { _, _ in "'\(finding)' is told again." }
+        let view = try await remote.client.unsuppressDrift(options.finding, of: options.env)
+        try remote.show(view) { _, _ in "'\(options.finding)' is told again." }
     }
 }

@@ -30,7 +30,8 @@ struct PlanMake: RemoteCommand {
     static let configuration = CommandConfiguration(
         commandName: "make", abstract: "Make a plan; `flowforge plan` alone does it.",
         discussion: """
-            Planning the same again gives the same plan, with the approvals that it has, until it expires.
+            Planning the same again gives the same plan, with the approvals that it has, until it expires. A folder is \
+            validated, packed and pushed first; with a key it is signed on the way.
 
               flowforge plan make --env prod --bundle shop@1.2.0
             """)
@@ -44,6 +45,7 @@ struct PlanMake: RemoteCommand {
     )
     var out: String?
     @Flag(help: "Print Markdown, for a pull request.") var markdown = false
+    @OptionGroup var options: SigningOptions
     @OptionGroup var global: GlobalOptions
 
     func run(_ remote: Remote) async throws {
@@ -57,7 +59,7 @@ struct PlanMake: RemoteCommand {
     private func reference(_ remote: Remote) async throws -> String? {
         guard let bundle, PackedFolder.isFolder(bundle) else { return bundle }
         let packed = PackedFolder(folder: bundle, console: remote.console)
-        return try await packed.push(try packed.build(), to: remote.client).bundle.bundle.digest
+        return try await packed.push(signedBy: options, to: remote.client).bundle.digest
     }
 
     /// The canonical bytes, whose digest the control plane knows.

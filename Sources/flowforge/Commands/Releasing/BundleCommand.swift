@@ -88,11 +88,7 @@ struct BundlePush: RemoteCommand {
 
     func run(_ remote: Remote) async throws {
         let packed = PackedFolder(folder: folder, console: remote.console)
-        let signing = try options.signing(remote.console)
-        let started = Date()
-        let bundle = try packed.build()
-        let attestation = try signing?.attest(bundle, folder: folder, started: started)
-        let (view, _) = try await packed.push(bundle, signed: attestation, to: remote.client)
+        let view = try await packed.push(signedBy: options, to: remote.client)
         try remote.show(view) { _, _ in "\(view.bundle.name)@\(view.bundle.version) \(view.bundle.digest)" }
     }
 }

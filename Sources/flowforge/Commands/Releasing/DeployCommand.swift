@@ -37,10 +37,6 @@ struct DeployCommand: RemoteCommand {
             return bundle
         }
         let packed = PackedFolder(folder: bundle, console: remote.console)
-        let signing = try options.signing(remote.console)
-        let started = Date()
-        let built = try packed.build()
-        let attestation = try signing?.attest(built, folder: bundle, started: started)
-        return try await packed.push(built, signed: attestation, to: remote.client).bundle.bundle.digest
+        return try await packed.push(signedBy: options, to: remote.client).bundle.digest
     }
 }

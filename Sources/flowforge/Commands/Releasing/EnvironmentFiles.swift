@@ -10,54 +10,80 @@ struct EnvironmentFiles {
     let console: Console
     let now: Date
 
-    /// Every declaration, upstreams before those that name them. What is wrong is printed, all of it, and
-    /// ends the command.
+    /// Every declaration, upstreams before those that name them. Of a folder, files of values that another of its
+    /// files names under `config.defaults` declare nothing. What is wrong is printed, all of it, and ends the command.
     func read(_ paths: [String]) throws -> [EnvironmentSpec] {
-        var specs: [EnvironmentSpec] = []
-        var problems: [Problem] = []
-        for file in try paths.flatMap(files) {
-            do { specs.append(try read(file)) } catch { problems += error.all }
+        let files = try paths.flatMap(files).map(read)
+        let read = files.filter { file in
+            !file.isListed || !files.contains { $0.place != file.place && $0.defaults.contains(file.place) }
         }
-        for spec in specs where specs.count(where: { $0.name == spec.name }) > 1 {
-            problems.append(
-                Problem(
-                    file: paths.joined(separator: ", "), message: "environment '\(spec.name)' is declared twice",
-                    hint: "leave one of them out"))
+        var declared: [(spec: EnvironmentSpec, file: String)] = []
+        var problems: [Problem] = []
+        for file in read {
+            switch file.content {
+            case .success(let spec):
+                if let twin = declared.first(where: { $0.spec.name == spec.name }) {
+                    problems.append(
+                        Problem(
+                            file: file.name, message: "environment '\(spec.name)' is declared twice",
+                            hint: "\(twin.file) declares it, too; leave one of them out"))
+                } else {
+                    declared.append((spec, file.name))
+                }
+            case .failure(let found): problems += found.all
+            }
         }
         guard problems.isEmpty else {
-            let all = Problems(problems).all
-            if console.json {
-                let report = ProblemReport(all, of: "the environment files have")
-                console.complain((try? WireCoding.encode(report)).map { String(decoding: $0, as: UTF8.self) } ?? "")
-            } else {
-                console.complain(ProblemReport.text(all, below: ".", console.noteStyle))
-            }
-            throw Ended(status: .failed)
+            throw console.tell(
+                Problems(problems), code: "invalid_environment", of: "the environment files have", below: ".")
         }
-        return Self.sorted(specs)
+        return Self.sorted(declared.map(\.spec))
     }
 
-    private func files(_ path: String) throws -> [URL] {
+    /// A file, read.
+    private struct Read {
+        var name: String
+        var place: String
+        /// Found in a folder, not named itself.
+        var isListed: Bool
+        /// The places of the files that it names under `config.defaults`.
+        var defaults: Set<String>
+        var content: Result<EnvironmentSpec, Problems>
+    }
+
+    private func files(_ path: String) throws -> [(url: URL, isListed: Bool)] {
         let url = URL(filePath: path)
-        guard PackedFolder.isFolder(path) else { return [url] }
+        guard PackedFolder.isFolder(path) else { return [(url, false)] }
         let found = try FileManager.default.contentsOfDirectory(at: url, includingPropertiesForKeys: nil)
             .filter { ["yaml", "yml"].contains($0.pathExtension) }.sorted { $0.path < $1.path }
         guard !found.isEmpty else {
             throw CommandError(.notFound, .notFound, "there is no .yaml file in '\(path)'", hint: "see docs/environments.md")
         }
-        return found
+        return found.map { ($0, true) }
     }
 
-    private func read(_ file: URL) throws(Problems) -> EnvironmentSpec {
-        let name = file.relativePath
-        let contents: Data
-        do { contents = try Data(contentsOf: file) } catch {
-            throw Problems([Problem(file: name, message: "cannot be read", hint: "check the path")])
+    private func read(_ file: (url: URL, isListed: Bool)) -> Read {
+        let name = file.url.relativePath
+        var read = Read(
+            name: name, place: Self.place(file.url), isListed: file.isListed, defaults: [],
+            content: .failure(Problems([Problem(file: name, message: "cannot be read", hint: "check the path")])))
+        guard let contents = try? Data(contentsOf: file.url) else { return read }
+        var defaults: Set<String> = []
+        do {
+            let spec = try EnvironmentReader.read(contents, file: name, now: now) { path in
+                let values = file.url.deletingLastPathComponent().appending(path: path)
+                defaults.insert(Self.place(values))
+                return try Data(contentsOf: values)
+            }
+            read.content = .success(spec)
+        } catch {
+            read.content = .failure(error)
         }
-        return try EnvironmentReader.read(contents, file: name, now: now) { path in
-            try Data(contentsOf: file.deletingLastPathComponent().appending(path: path))
-        }
+        read.defaults = defaults
+        return read
     }
+
+    private static func place(_ file: URL) -> String { file.standardizedFileURL.resolvingSymlinksInPath().path }
 
     private static func sorted(_ specs: [EnvironmentSpec]) -> [EnvironmentSpec] {
         var sorted: [EnvironmentSpec] = []
@@ -81,7 +107,8 @@ enum FieldChanges {
             switch (change.before, change.after) {
             case (nil, let after?): "  \(style.paint("+", .green)) \(change.field): \(short(after))"
             case (let before?, nil): "  \(style.paint("-", .red)) \(change.field): \(short(before))"
-            case (let before, let after): "  \(style.paint("~", .yellow)) \(change.field): \(short(before)) → \(short(after))"
+            case (let before, let after):
+                "  \(style.paint("~", .yellow)) \(change.field): \(short(before)) \(style.rightArrow) \(short(after))"
             }
         }.joined(separator: "\n")
     }

@@ -44,19 +44,21 @@ struct PackedFolder {
     }
 
     func tell(_ problems: BundleProblems) -> Ended {
-        if console.json {
-            let report = ProblemReport(problems.all)
-            console.complain((try? WireCoding.encode(report)).map { String(decoding: $0, as: UTF8.self) } ?? "\(problems)")
-        } else {
-            console.complain(ProblemReport.text(problems.all, below: folder, console.noteStyle))
-        }
-        return Ended(status: .failed)
+        console.tell(problems, code: .invalidBundle, of: "the bundle has", below: folder)
+    }
+
+    /// Validates, packs, signs where a key is given, and pushes.
+    func push(signedBy options: SigningOptions, to client: OperatorClient) async throws -> OperatorAPI.BundleView {
+        let signing = try options.signing(console)
+        let started = Date()
+        let bundle = try build()
+        return try await push(bundle, signed: try signing?.attest(bundle, folder: folder, started: started), to: client)
     }
 
     /// Sends what the control plane does not have, then registers the bundle, together with its signature.
-    func push(
-        _ bundle: PackedBundle, signed attestation: Attestation? = nil, to client: OperatorClient
-    ) async throws -> (bundle: OperatorAPI.BundleView, created: Bool) {
+    private func push(
+        _ bundle: PackedBundle, signed attestation: Attestation?, to client: OperatorClient
+    ) async throws -> OperatorAPI.BundleView {
         var sent: Int64 = 0
         for blob in bundle.blobs + (attestation?.blobs ?? [])
         where try await client.putBlob(blob.descriptor.digest, from: .bytes(blob.bytes)) {
@@ -68,14 +70,27 @@ struct PackedFolder {
             "\(bundle.manifest.name)@\(bundle.manifest.version) "
                 + (result.created ? "pushed (\(Figures.bytes(sent)) sent)" : "was in the registry already") + ", \(bundle.digest)"
         )
-        return result
+        return result.bundle
     }
 }
 
-/// Every problem of a bundle, in the error's form: `{"error": {"code": "invalid_bundle", …, "problems": […]}}`.
+extension Console {
+    /// Prints everything that is wrong with files, whose paths are relative to `folder`; ends the command.
+    func tell(_ problems: Problems, code: ErrorCode, of what: String, below folder: String) -> Ended {
+        if json {
+            let report = ProblemReport(problems.all, code: code, of: what)
+            complain((try? WireCoding.encode(report)).map { String(decoding: $0, as: UTF8.self) } ?? "\(problems)")
+        } else {
+            complain(ProblemReport.text(problems.all, below: folder, noteStyle))
+        }
+        return Ended(status: .failed)
+    }
+}
+
+/// Every problem of files, in the error's form: `{"error": {"code": "invalid_bundle", …, "problems": […]}}`.
 struct ProblemReport: Encodable {
     struct Content: Encodable {
-        var code = ErrorCode.invalidBundle
+        var code: ErrorCode
         var message: String
         var hint: String?
         var metadata: [String: String] = [:]
@@ -83,9 +98,9 @@ struct ProblemReport: Encodable {
     }
     var error: Content
 
-    init(_ problems: [Problem], of what: String = "the bundle has") {
+    init(_ problems: [Problem], code: ErrorCode, of what: String) {
         let number = Figures.count(Int64(problems.count), "problem")
-        error = Content(message: "\(what) \(number)", hint: nil, problems: problems)
+        error = Content(code: code, message: "\(what) \(number)", hint: nil, problems: problems)
     }
 
     /// `file:line:column: error: …`, as compilers write it, so that editors jump there.
