@@ -1,5 +1,6 @@
 internal import FlowForgeDomain
 public import FlowForgeProtocol
+public import Foundation
 public import FlowForgeStore
 
 /// Answers what people ask about assets and about where they come from.
@@ -48,14 +49,16 @@ public struct CatalogReader: Sendable {
         }
     }
 
-    /// What an asset or one of its columns was made of, or what was made of it, within `depth` steps.
+    /// What an asset or one of its columns was made of, or what was made of it, within `depth` steps; with a time,
+    /// what the releases of that time declared it to be.
     ///
     /// Without a column: whole tables. With one: `DIRECT` edges are followed from column to column;
     /// `INDIRECT` ones (filters, join keys, groupings) of every column on the way are listed with their
     /// far end, but not followed. Throws ``APIError`` `not_found` for an unknown asset or column, with
     /// names that are near it, and `too_large` for more than ``LineageGraph/largestWalk`` nodes.
     public func lineage(
-        of asset: AssetName, column: String?, environment: String, direction: OperatorAPI.LineageDirection, depth: Int
+        of asset: AssetName, column: String?, environment: String, direction: OperatorAPI.LineageDirection, depth: Int,
+        at time: Date? = nil
     ) async throws -> OperatorAPI.LineageView {
         guard direction != .unknown else {
             throw APIError(.invalidRequest, "direction is no direction", hint: "upstream or downstream")
@@ -63,6 +66,16 @@ public struct CatalogReader: Sendable {
         let root = OperatorAPI.LineageNode(kind: .asset, name: asset.description, column: column)
         let walk = try await store.read { session in
             try Self.requireEnvironment(environment, session)
+            if let time {
+                let declared = DeclaredGraph(try session.releases.lineage(environment: environment, at: time), direction)
+                guard declared.knows(root) else {
+                    throw APIError(
+                        .notFound, "no release of '\(environment)' declared \(asset)\(column.map { ".\($0)" } ?? "") at that time",
+                        hint: "`flowforge env releases \(environment)` says since when each was there")
+                }
+                return try LineageGraph(direction: direction, edges: declared.edges).walk(
+                    from: root, depth: max(0, min(depth, Self.deepestWalk)))
+            }
             try Self.requireKnown(root, asset, environment, session)
             let graph = LineageGraph(direction: direction) { node in
                 switch direction {

@@ -1,4 +1,5 @@
 public import FlowForgeProtocol
+public import Foundation
 
 extension OperatorClient {
     public func assets(
@@ -19,14 +20,14 @@ extension OperatorClient {
 
     public func lineage(
         of asset: AssetName, column: String? = nil, environment: String, direction: OperatorAPI.LineageDirection,
-        depth: Int? = nil
+        depth: Int? = nil, at time: Date? = nil
     ) async throws -> OperatorAPI.LineageView {
         try await value(
             .get(
                 "/lineage",
                 [
                     ("environment", environment), ("asset", asset.description), ("column", column),
-                    ("direction", direction.rawValue), ("depth", depth.map(String.init)),
+                    ("direction", direction.rawValue), ("depth", depth.map(String.init)), ("at", time.map(WireCoding.text)),
                 ]))
     }
 }

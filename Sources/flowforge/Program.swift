@@ -40,9 +40,8 @@ import Foundation
             if ["--context", "--timeout"].contains(word) { words = words.dropFirst() }
         }
         guard words.first == "plan" else { return false }
-        let others = PlanCommand.configuration.subcommands.compactMap(\.configuration.commandName).filter {
-            $0 != PlanMake.configuration.commandName
-        }
+        let others = PlanCommand.configuration.subcommands.compactMap { $0.configuration.commandName }
+            .filter { $0 != PlanMake.configuration.commandName }
         return !(others + ["help"]).contains(words.dropFirst().first ?? "")
     }
 

@@ -63,21 +63,22 @@ struct DigestTests {
     }
 
     @Test func `a layer gives back the files that were packed`() throws {
-        var generator = SystemRandomNumberGenerator()
-        for _ in 0..<50 {
+        for seed in 0..<50 as Range<UInt64> {
+            var generator = SeededNumbers(seed: seed)
             let count = Int.random(in: 0...20, using: &generator)
             let files = (0..<count).map { index in
                 let folder =
-                    String(repeating: "d", count: Int.random(in: 1...90)) + "/"
-                    + String(repeating: "e", count: Int.random(in: 1...60))
-                let size = [0, 1, 511, 512, 513, 5000].randomElement() ?? 0
+                    String(repeating: "d", count: Int.random(in: 1...90, using: &generator)) + "/"
+                    + String(repeating: "e", count: Int.random(in: 1...60, using: &generator))
+                let size = [0, 1, 511, 512, 513, 5000].randomElement(using: &generator) ?? 0
                 return BundleFile(
-                    path: "\(folder)/f\(index)", isExecutable: .random(),
-                    contents: Data((0..<size).map { _ in UInt8.random(in: 0...255) }))
+                    path: "\(folder)/f\(index)", isExecutable: Bool.random(using: &generator),
+                    contents: Data((0..<size).map { _ in UInt8.random(in: 0...255, using: &generator) }))
             }
-            let layer = try BundleArchive.pack(files.shuffled())
-            #expect(layer.count % 512 == 0)
-            #expect(try BundleArchive.files(in: layer) == files.sorted { BundlePath.precedes($0.path, $1.path) })
+            let layer = try BundleArchive.pack(files.shuffled(using: &generator))
+            #expect(layer.count % 512 == 0, "seed \(seed)")
+            let sorted = files.sorted { BundlePath.precedes($0.path, $1.path) }
+            #expect(try BundleArchive.files(in: layer) == sorted, "seed \(seed)")
         }
     }
 

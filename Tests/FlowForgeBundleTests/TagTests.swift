@@ -8,7 +8,7 @@ import Testing
 struct TagTests {
     private func tags(_ text: String) throws -> [String] {
         let manifest = Sample.manifest("keys: [id]", "keys: [id]\n        columns: {amount: {tags: \(text)}}")
-        let task = try #require(BundleBuilder.build(Sample.files(manifest)).manifest.flow("daily")?.task("orders"))
+        let task = try #require(try BundleBuilder.build(Sample.files(manifest)).manifest.flow("daily")?.task("orders"))
         return try #require(task.columns.first).tags
     }
 
@@ -19,7 +19,7 @@ struct TagTests {
             ])
     }
 
-    @Test(arguments: [#"["Sensitive"]"#, #"["residency:"]"#, #"[":eu"]"#, #"["residency:eu central"]"#, #"["a:b:c"]"#])
+    @Test(arguments: [#"["Sensitive"]"#, #"["residency:"]"#, #"[":eu"]"#, #"["residency:eu central"]"#])
     func `what is neither a name nor a name and a word is no tag`(_ text: String) {
         #expect(throws: BundleProblems.self) { _ = try tags(text) }
     }

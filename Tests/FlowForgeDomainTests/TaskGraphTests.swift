@@ -15,9 +15,10 @@ struct TaskGraphTests {
             node("z", writes: "z"), node("b", reads: ["z", "a"], writes: "b"), node("a", writes: "a"),
             node("c", reads: ["b", "elsewhere"]), node("d", reads: ["a"]),
         ]
-        for _ in 0..<10 {
-            let graph = try TaskGraph(nodes.shuffled())
-            #expect(graph.order == ["a", "d", "z", "b", "c"])
+        for seed in 0..<10 as Range<UInt64> {
+            var random = SeededGenerator(seed: seed)
+            let graph = try TaskGraph(nodes.shuffled(using: &random))
+            #expect(graph.order == ["a", "d", "z", "b", "c"], "seed \(seed)")
         }
         let graph = try TaskGraph(nodes)
         #expect(graph.upstream == ["a": [], "z": [], "b": ["a", "z"], "c": ["b"], "d": ["a"]])
@@ -37,7 +38,7 @@ struct TaskGraphTests {
             node("x", writes: "same"), node("y", writes: "same"), node("twice"), node("twice"),
         ]
         do {
-            _ = try TaskGraph(nodes.shuffled())
+            _ = try TaskGraph(nodes.reversed())
             Issue.record("accepted")
         } catch {
             #expect(error.cycles == [["a", "b", "c"], ["own"]])
@@ -48,23 +49,25 @@ struct TaskGraphTests {
     }
 
     @Test func `random graphs are sorted, random cycles are found`() throws {
-        for _ in 0..<200 {
-            let count = Int.random(in: 1...30)
+        for seed in 0..<200 as Range<UInt64> {
+            var random = SeededGenerator(seed: seed)
+            let count = Int.random(in: 1...30, using: &random)
             var nodes = (0..<count).map { index in
-                node(
-                    "t\(index)", reads: (0..<index).filter { _ in Int.random(in: 0..<4) == 0 }.map { "t\($0)" },
-                    writes: "t\(index)")
+                let reads = (0..<index).filter { _ in Int.random(in: 0..<4, using: &random) == 0 }.map { "t\($0)" }
+                return node("t\(index)", reads: reads, writes: "t\(index)")
             }
-            let graph = try TaskGraph(nodes.shuffled())
+            let graph = try TaskGraph(nodes.shuffled(using: &random))
             let places = Dictionary(uniqueKeysWithValues: graph.order.enumerated().map { ($1, $0) })
-            #expect(graph.order.count == count)
-            for (task, needs) in graph.upstream { #expect(needs.allSatisfy { places[$0]! < places[task]! }) }
-
-            guard let (from, to) = graph.upstream.flatMap({ task, needs in needs.map { (task, $0) } }).randomElement(),
+            #expect(graph.order.count == count, "seed \(seed)")
+            for (task, needs) in graph.upstream {
+                #expect(needs.allSatisfy { places[$0]! < places[task]! }, "seed \(seed)")
+            }
+            let steps = graph.upstream.sorted { $0.key < $1.key }.flatMap { task, needs in needs.map { (task, $0) } }
+            guard let (from, to) = steps.randomElement(using: &random),
                 let index = nodes.firstIndex(where: { $0.name == to })
             else { continue }
             nodes[index].inputs.append(asset("bronze.\(from)"))
-            #expect(throws: TaskGraphError.self) { try TaskGraph(nodes) }
+            #expect(throws: TaskGraphError.self, "seed \(seed)") { try TaskGraph(nodes) }
         }
     }
 }

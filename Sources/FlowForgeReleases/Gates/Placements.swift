@@ -12,9 +12,14 @@ struct Placements {
     private var inputs: [AssetName: Set<AssetName>] = [:]
     private var origins: [Column: Set<Column>] = [:]
 
+    /// Names of columns mean the same in upper and in lower case, as in SQL.
     private struct Column: Hashable {
         var asset: String
         var name: String
+        init(asset: String, name: String) {
+            self.asset = asset
+            self.name = name.lowercased()
+        }
     }
 
     /// `lineage` of everything else that is released to the environment; `zone` that all of it comes from, where

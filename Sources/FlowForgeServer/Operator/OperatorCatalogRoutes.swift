@@ -22,13 +22,14 @@ extension OperatorRoutes {
             return try .json(try await catalog.asset(name, environment: environment))
         }
         get("lineage") { request, _, _ in
-            let query = try OperatorQuery(request, allowing: ["environment", "asset", "column", "direction", "depth"])
+            let query = try OperatorQuery(request, allowing: ["environment", "asset", "column", "direction", "depth", "at"])
             return try .json(
                 try await catalog.lineage(
                     of: try query.asset("asset"), column: query.text("column"),
                     environment: try query.required("environment"),
                     direction: try query.choice("direction", OperatorAPI.LineageDirection.self) ?? .upstream,
-                    depth: try query.integer("depth", in: 1...Self.deepestLineage) ?? Self.deepestLineage))
+                    depth: try query.integer("depth", in: 1...Self.deepestLineage) ?? Self.deepestLineage,
+                    at: try query.time("at")))
         }
     }
 }

@@ -50,6 +50,12 @@ struct OperatorQuery {
         return value
     }
 
+    func time(_ name: String) throws(APIError) -> Date? {
+        guard let text = values[name] else { return nil }
+        guard let time = WireCoding.time(text) else { throw Self.refusal(name, text, "a time, e.g. 2026-12-01T00:00:00Z") }
+        return time
+    }
+
     func flag(_ name: String) throws(APIError) -> Bool {
         switch values[name] {
         case nil, "false": return false

@@ -204,13 +204,10 @@ public struct ReleaseQueries {
 
     /// The edges that held at a time, of every bundle of the environment; now, where none is given.
     public func lineage(environment: String, at time: Date? = nil) throws -> [OperatorAPI.LineageEdge] {
-        try session.rows(
-            """
-            SELECT edges FROM release_lineage
-            WHERE environment = ?1 AND (CASE WHEN ?2 IS NULL THEN valid_to IS NULL
-                ELSE valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2) END)
-            ORDER BY bundle
-            """, [environment, time?.milliseconds]
+        let held = time == nil ? "valid_to IS NULL" : "valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2)"
+        return try session.rows(
+            "SELECT edges FROM release_lineage WHERE environment = ?1 AND \(held) ORDER BY bundle",
+            [environment] + (time.map { [$0.milliseconds] } ?? [])
         ).flatMap { try $0.json([OperatorAPI.LineageEdge].self, "edges") }
     }
 }

@@ -25,7 +25,8 @@ struct DiffPage {
             let count = diff.changes.count { $0.impact == impact }
             return count == 0 ? nil : "\(count) \(impact.rawValue.replacing("_", with: "-"))"
         }
-        return "\(BundleDiffCommand.name(diff.from)) → \(BundleDiffCommand.name(diff.to)): \(counts.joined(separator: ", "))"
+        return "\(BundleDiffCommand.name(diff.from)) \(style.rightArrow) \(BundleDiffCommand.name(diff.to)): "
+            + counts.joined(separator: ", ")
     }
 
     private func sign(_ action: BundleDiff.Action) -> String {
@@ -46,7 +47,7 @@ struct DiffPage {
         guard change.action == .changed else { return "" }
         return change.fields.map { field in
             let (before, after) = (Self.short(field.before), Self.short(field.after))
-            return before.count + after.count > 100 ? field.name : "\(field.name): \(before) → \(after)"
+            return before.count + after.count > 100 ? field.name : "\(field.name): \(before) \(style.rightArrow) \(after)"
         }.joined(separator: ", ")
     }
 

@@ -43,7 +43,7 @@ struct PlanPage {
 
     private var head: String {
         let from =
-            plan.from.map { "\($0.name)@\($0.version) → \(plan.bundle.version)" }
+            plan.from.map { "\($0.name)@\($0.version) \(style.rightArrow) \(plan.bundle.version)" }
             ?? "\(plan.bundle.name)@\(plan.bundle.version), for the first time"
         let source = plan.source.map { ", from '\($0)'" } ?? ""
         return "\(title("Plan")) for '\(plan.environment)': \(from) (\(plan.mode.rawValue)\(source))\n"
@@ -52,7 +52,10 @@ struct PlanPage {
 
     private var changes: String {
         let rows = plan.content.changes.prefix(Self.most).map { change in
-            [sign(change.action), change.subject, Printable.line(change.name), impact(change.impact), Self.details(change)]
+            [
+                sign(change.action), change.subject, Printable.line(change.name), impact(change.impact),
+                Self.details(change, style.rightArrow),
+            ]
         }
         let table = Table(
             [.init(""), .init("WHAT"), .init("NAME"), .init("IMPACT"), .init("CHANGES", flexible: true)], rows: Array(rows))
@@ -62,7 +65,7 @@ struct PlanPage {
     private var downstream: String {
         let lines = plan.content.downstream.prefix(Self.most).map { hit in
             let place = hit.environment == plan.environment ? "" : "\(hit.environment): "
-            return "  \(style.paint("✗", .red)) \(place)\(hit)  \(style.paint("by \(hit.because)", .dim))"
+            return "  \(style.paint(style.cross, .red)) \(place)\(hit)  \(style.paint("by \(hit.because)", .dim))"
         }
         return ([title("Reaches downstream")] + lines).joined(separator: "\n") + more(plan.content.downstream.count)
     }
@@ -87,15 +90,9 @@ struct PlanPage {
 
     static func gates(_ verdicts: [GateVerdict], _ style: Style) -> String {
         let rows = verdicts.map { verdict -> [String] in
-            let (sign, ink): (String, Style.Ink) =
-                switch verdict.state {
-                case .passed: ("✔", .green)
-                case .pending, .unknown: ("○", .yellow)
-                case .failed: ("✖", .red)
-                }
             let said = verdict.override.map { " (overridden by \($0.by): \($0.reason))" } ?? ""
             return [
-                style.paint(sign, ink), verdict.gate, verdict.kind, verdict.enforcement.rawValue,
+                style.sign(StateSign(verdict.state, style)), verdict.gate, verdict.kind, verdict.enforcement.rawValue,
                 Printable.line(verdict.message + said),
             ]
         }
@@ -141,11 +138,11 @@ struct PlanPage {
     }
 
     /// Of a change what differs; what is added or removed is told by its name.
-    static func details(_ change: PlanChange) -> String {
+    static func details(_ change: PlanChange, _ arrow: String = Style.plain.rightArrow) -> String {
         guard change.action == "changed" else { return "" }
         return change.fields.map { field in
             let (before, after) = (FieldChanges.short(field.before), FieldChanges.short(field.after))
-            return before.count + after.count > 100 ? field.name : "\(field.name): \(before) → \(after)"
+            return before.count + after.count > 100 ? field.name : "\(field.name): \(before) \(arrow) \(after)"
         }.joined(separator: ", ")
     }
 }

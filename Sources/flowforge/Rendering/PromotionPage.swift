@@ -41,7 +41,7 @@ struct PromotionPage {
         fields.add("promotion", view.id.description)
         fields.add("kind", view.kind)
         fields.add("bundle", "\(view.bundle.name)@\(view.bundle.version)")
-        fields.add("environment", view.source.map { "\($0) → \(view.environment)" } ?? view.environment)
+        fields.add("environment", view.source.map { "\($0) \(style.rightArrow) \(view.environment)" } ?? view.environment)
         fields.add("mode", view.mode)
         fields.add("state", Self.state(view.state, style))
         fields.add("stands", view.message.isEmpty ? nil : Printable.line(view.message))
@@ -51,7 +51,8 @@ struct PromotionPage {
         fields.add("ended", view.finishedAt.map { Figures.time($0, in: zone) })
         fields.add("release", view.release?.description)
         fields.add("runs", view.runs.isEmpty ? nil : view.runs.map(\.description).joined(separator: " "))
-        fields.add("steps", view.steps.map { view.done.contains($0) ? style.paint($0, .green) : $0 }.joined(separator: " → "))
+        let steps = view.steps.map { view.done.contains($0) ? style.paint($0, .green) : $0 }
+        fields.add("steps", steps.joined(separator: " \(style.rightArrow) "))
         var parts = [fields.render(style)]
         let verdicts = (view.verdicts ?? []).compactMap { try? $0.decoded(as: GateVerdict.self) }
         if !verdicts.isEmpty { parts.append(PlanPage.gates(verdicts, style)) }

@@ -1,3 +1,4 @@
+import FlowForgeDomain
 import FlowForgeProtocol
 
 /// A sign and an ink for each state: ✔ done, ✖ failed, ● busy, ○ not yet, ⊘ never.
@@ -27,6 +28,14 @@ struct StateSign {
         case .running, .cancelling: self.init("●", "*", .cyan, style)
         case .cancelled: self.init("⊘", "-", .yellow, style)
         case .queued, .unknown: self.init("○", "o", .dim, style)
+        }
+    }
+
+    init(_ state: GateVerdict.State, _ style: Style) {
+        switch state {
+        case .passed: self.init("✔", "+", .green, style)
+        case .pending, .unknown: self.init("○", "o", .yellow, style)
+        case .failed: self.init("✖", "x", .red, style)
         }
     }
 

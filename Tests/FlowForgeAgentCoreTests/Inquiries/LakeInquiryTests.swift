@@ -89,11 +89,11 @@ import Testing
         #expect(try await inspect(bench, second).state == .missingSnapshot)
         try FileManager.default.removeItem(at: asset)
         #expect(try await inspect(bench, second) == InspectResult(asset: table, state: .missingAsset))
-        await #expect(throws: TaskError.self) {
-            _ = try await inspect(bench, SnapshotReference(id: .make(), version: 1, location: "../../../etc"))
-            try FileManager.default.createDirectory(at: asset, withIntermediateDirectories: true)
-            _ = try await inspect(bench, SnapshotReference(id: .make(), version: 1, location: "../../../etc"))
-        }
+        let outside = SnapshotReference(id: .make(), version: 1, location: "../../../etc")
+        #expect(try await inspect(bench, outside).state == .missingAsset, "there is nothing to go on from")
+        try FileManager.default.createDirectory(at: asset, withIntermediateDirectories: true)
+        let refused = await #expect(throws: TaskError.self) { _ = try await inspect(bench, outside) }
+        #expect(refused?.code == "invalid_snapshot")
     }
 
     @Test func `what is there and cannot be looked at is no finding`() async throws {

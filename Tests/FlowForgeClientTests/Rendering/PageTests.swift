@@ -1,3 +1,4 @@
+import FlowForgeDomain
 import FlowForgeProtocol
 import Foundation
 import Testing
@@ -142,5 +143,41 @@ import Testing
         #expect(
             AssetPage(asset: asset, style: .plain, now: Samples.now).render(width: 60).split(separator: "\n").count
                 == page.split(separator: "\n").count)
+    }
+
+    @Test func `a plan is ASCII where needed`() throws {
+        let reference = { BundleReference(name: "shop", version: $0, digest: "sha256:00") }
+        let content = PlanContent(
+            changes: [
+                PlanChange(
+                    subject: "column", name: "gold.a.b", action: "changed", impact: .breaking,
+                    fields: [.init(name: "type", before: "INTEGER", after: "VARCHAR")])
+            ],
+            downstream: [
+                ColumnHit(environment: "prod", asset: try #require(AssetName("gold.b")), column: "x", because: "gold.a.b")
+            ],
+            configuration: [.init(kind: .variable, name: "batch", before: "1", after: "2")])
+        let plan = Plan(
+            environment: "prod", bundle: reference("2.0.0"), from: reference("1.0.0"), release: nil, baseSerial: 1,
+            mode: .physical, source: nil, expiresAt: Samples.now, content: content)
+        let verdicts = [GateVerdict.State.passed, .pending, .failed].map {
+            GateVerdict(gate: "\($0)", kind: "approval", enforcement: .hard, state: $0, message: "so it is")
+        }
+        let view = OperatorAPI.PlanView(
+            digest: "sha256:" + String(repeating: "0", count: 64), plan: [:], isEmpty: false, hasChanges: true, hasDrift: false,
+            standing: "denied", verdicts: [], approvals: [], createdAt: Samples.now, createdBy: "principal:ada",
+            expiresAt: Samples.now, isCurrent: true)
+        let page = { PlanPage(view: view, plan: plan, verdicts: verdicts, style: $0, width: nil, zone: .gmt).text }
+        let foreign = page(.ascii).filter { !$0.isASCII }
+        #expect(foreign == "")
+        let plain = page(.plain)
+        for sign in ["✔", "✖", "○", "→"] { #expect(plain.contains(sign), "\(plain)") }
+    }
+
+    @Test func `looks are rarer while nothing moves`() {
+        var beat = Beat()
+        let pauses = [true, false, false, false, false, false, false, true].map { beat.next(moves: $0) }
+        let expected = [300, 600, 1200, 2400, 4800, 5000, 5000, 300].map { Duration.milliseconds($0) }
+        #expect(pauses == expected)
     }
 }

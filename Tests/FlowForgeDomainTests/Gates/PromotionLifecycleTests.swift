@@ -21,20 +21,21 @@ struct PromotionLifecycleTests {
     }
 
     @Test func `whatever happens in whatever order, it is finished, undone, or was never begun`() {
-        var generator = SystemRandomNumberGenerator()
-        for _ in 0..<2000 {
+        for seed in 0..<2000 as Range<UInt64> {
+            var generator = SeededGenerator(seed: seed)
             var machine = PromotionLifecycle(steps: steps)
             for _ in 0..<40 {
                 let before = machine
                 Self.apply(Int.random(in: 0...9, using: &generator), to: &machine)
-                if before.state.isFinal { #expect(machine == before) }
-                #expect(steps.starts(with: machine.done))
+                if before.state.isFinal { #expect(machine == before, "seed \(seed)") }
+                #expect(steps.starts(with: machine.done), "seed \(seed)")
                 switch machine.state {
-                case .succeeded: #expect(machine.done == steps)
-                case .waiting, .queued, .undone, .refused, .cancelled, .expired: #expect(machine.done.isEmpty)
-                case .applying: #expect(machine.done.count < steps.count)
-                case .undoing: #expect(!machine.done.isEmpty)
-                case .unknown: Issue.record("unknown")
+                case .succeeded: #expect(machine.done == steps, "seed \(seed)")
+                case .waiting, .queued, .undone, .refused, .cancelled, .expired:
+                    #expect(machine.done.isEmpty, "seed \(seed)")
+                case .applying: #expect(machine.done.count < steps.count, "seed \(seed)")
+                case .undoing: #expect(!machine.done.isEmpty, "seed \(seed)")
+                case .unknown: Issue.record("seed \(seed): unknown")
                 }
             }
         }

@@ -96,9 +96,7 @@ import Testing
         for digest in [first.plan, second.digest] {
             _ = try await fixture.plans.approve(digest, .init(approves: true), by: fixture.bob)
         }
-        // One is held up in its steps; the other waits for its turn.
-        let run = try await fixture.plane.start(bundle: nil, flow: "daily")
-        _ = run
+        // One is in its steps; the other waits for its turn.
         let clock = fixture.clock()
         while try await fixture.promotions.show(first.id).state != "applying" { _ = try await clock.step(first.id) }
         while try await clock.step(queued.id) {}
@@ -178,29 +176,34 @@ import Testing
         #expect(run.state == .cancelled)
     }
 
-    /// A fault at each write of a promotion, before its body, before its commit and after it: what comes then
-    /// knows only the store, goes on, and ends where an uninterrupted promotion does.
-    @Test(arguments: [Store.FaultPoint.beforeBody, .beforeCommit, .afterCommit])
+    /// What a crash is put into.
+    enum Change: CaseIterable, Sendable { case virtual, physical, rollback, failing }
+
+    /// A fault at each write of a change, before its body, before its commit and after it: what comes then
+    /// knows only the store, goes on, and ends where an uninterrupted one does, having told the same.
+    @Test(arguments: [Store.FaultPoint.beforeBody, .beforeCommit, .afterCommit], Change.allCases)
     func
-        `a crash at any step of a promotion leaves it finished or undone, never between`(point: Store.FaultPoint) async throws
+        `a crash at any step of a promotion leaves it finished or undone, never between`(
+            point: Store.FaultPoint, change: Change
+        ) async throws
     {
-        for mode in [ReleaseMode.virtual, .physical] {
-            let expected = try await outcome(mode, crashAt: nil, point).lines
-            var crash = 0
-            while true {
-                let (lines, crashed) = try await outcome(mode, crashAt: crash, point)
-                guard crashed else { break }
-                #expect(lines == expected, "crash at write \(crash) of a \(mode.rawValue) promotion")
-                crash += 1
-            }
-            #expect(crash > 5, "only \(crash) writes were hit")
+        let expected = try await outcome(change, crashAt: nil, point).lines
+        #expect(expected.first == (change == .failing ? "undone" : "succeeded"))
+        var crash = 0
+        while true {
+            let (lines, crashed) = try await outcome(change, crashAt: crash, point)
+            guard crashed else { break }
+            #expect(lines == expected, "crash at write \(crash) of \(change)")
+            crash += 1
         }
+        #expect(crash > 5, "only \(crash) writes were hit")
     }
 
     private func outcome(
-        _ mode: ReleaseMode, crashAt write: Int?, _ point: Store.FaultPoint
+        _ change: Change, crashAt write: Int?, _ point: Store.FaultPoint
     ) async throws -> (lines: [String], crashed: Bool) {
         let faults = Mutex<(armed: Bool, left: Int, hit: Bool)>((false, 0, false))
+        let mode: ReleaseMode = change == .physical || change == .failing ? .physical : .virtual
         let fixture = try await PromotionFixture(mode: mode) { at in
             guard at == point else { return }
             let crashes = faults.withLock { state in
@@ -211,25 +214,59 @@ import Testing
             }
             if crashes { throw Crash() }
         }
-        try await fixture.release("1.0.0")
-        let id = try await fixture.request("promote", from: "qa").id
+        let (id, before) = try await ask(for: change, in: fixture)
         if let write { faults.withLock { $0 = (true, write, false) } }
         for _ in 0..<60 {
             do { while try await fixture.clock().step(id) {} } catch is Crash {}
             faults.withLock { $0.armed = false }
-            try await fixture.work()
+            try await fixture.work(failing: change == .failing ? ["gold_more"] : [])
             let hit = faults.withLock { $0.hit }
             if write != nil, !hit { faults.withLock { $0.armed = true } }
             if try await fixture.promotions.show(id).isFinal { break }
         }
-        let view = try await fixture.promotions.show(id)
+        let state = try await fixture.state(of: "prod")
+        if let before { #expect(state == before, "\(change), crash at write \(write ?? -1)") }
         // Snapshots have new names in each run; which environment they lie in is what counts.
-        let lines = try await fixture.state(of: "prod").map { line in
+        let lines = state.map { line in
             line.hasPrefix("pointer")
                 ? line.split(separator: " ").enumerated().filter { ![2, 3].contains($0.offset) }.map { String($0.element) }
                     .joined(separator: " ") : line
         }
-        return ([view.state] + view.done + lines, faults.withLock { $0.hit })
+        let view = try await fixture.promotions.show(id)
+        let words = try await told(of: view, in: fixture)
+        return ([view.state] + view.done + lines + words, faults.withLock { $0.hit })
+    }
+
+    /// Asks for it. `before`: what must be there again at its end.
+    private func ask(
+        for change: Change, in fixture: PromotionFixture
+    ) async throws -> (id: ID<Promotion>, before: [String]?) {
+        try await fixture.release("1.0.0")
+        let first = try await fixture.request("promote", from: "qa").id
+        if change == .virtual || change == .physical { return (first, nil) }
+        try await fixture.settle(first)
+        let before = try await fixture.state(of: "prod")
+        var tables = PromotionFixture.tables
+        tables["gold.sums"] = "SELECT id + 1 AS id FROM bronze.raw"
+        tables["gold.more"] = "SELECT 2 AS id FROM gold.sums"
+        try await fixture.release("1.1.0", tables)
+        let second = try await fixture.request("promote", from: "qa").id
+        guard change == .rollback else { return (second, before) }
+        try await fixture.settle(second)
+        return (try await fixture.request("rollback", reason: "wrong totals").id, before)
+    }
+
+    /// The journal without the names of runs, and how often the audit trail says what of changes and releases.
+    private func told(of view: OperatorAPI.PromotionView, in fixture: PromotionFixture) async throws -> [String] {
+        let journal = (view.journal ?? []).map { entry in
+            let word = entry.event == "state" ? entry.message.prefix { $0 != ":" } : entry.step?[...] ?? ""
+            return "journal \(entry.event) \(word)"
+        }
+        let actions = try await fixture.plane.store.read { try $0.audit.list(limit: 10_000) }.map(\.action).filter {
+            $0.hasPrefix("promotion.") || $0.hasPrefix("release.")
+        }
+        let counts = Dictionary(grouping: actions) { $0 }.map { "audit \($0.key) \($0.value.count)" }
+        return journal + counts.sorted()
     }
 
     private struct Crash: Error {}

@@ -9,12 +9,15 @@ struct LineageCommand: RemoteCommand {
               flowforge lineage gold.carrier_punctuality --env dev
               flowforge lineage gold.carrier_punctuality.flights --env dev --upstream
               flowforge lineage bronze.flights.dep_time --env dev --downstream --depth 2
+              flowforge lineage gold.carrier_punctuality --env prod --at 2026-12-01T00:00:00Z
             """)
     @Argument(help: "LAYER.TABLE, or LAYER.TABLE.COLUMN.") var asset: String
     @Option(help: ArgumentHelp("The environment.", valueName: "name")) var env: String
     @Flag(help: "Where it comes from (the default).") var upstream = false
     @Flag(help: "What is made of it.") var downstream = false
     @Option(help: ArgumentHelp("At most so many steps.", valueName: "n")) var depth: Int?
+    @Option(help: ArgumentHelp("What the releases of that time declared, e.g. 2026-12-01T00:00:00Z.", valueName: "time"))
+    var at: String?
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
@@ -24,8 +27,15 @@ struct LineageCommand: RemoteCommand {
 
     func run(_ remote: Remote) async throws {
         let (name, column) = try Self.parse(asset)
+        let time = try at.map { text in
+            guard let time = WireCoding.time(text) else {
+                throw CommandError(.usage, "usage", "--at: '\(text)' is no time", hint: "e.g. 2026-12-01T00:00:00Z")
+            }
+            return time
+        }
         let view = try await remote.client.lineage(
-            of: name, column: column, environment: env, direction: downstream ? .downstream : .upstream, depth: depth)
+            of: name, column: column, environment: env, direction: downstream ? .downstream : .upstream, depth: depth,
+            at: time)
         try remote.show(view) { style, width in
             let lines = LineageTree(view: view, style: style).lines()
             return lines.map { line in width.map { TextWidth.cut(line, to: $0, ellipsis: style.ellipsis) } ?? line }

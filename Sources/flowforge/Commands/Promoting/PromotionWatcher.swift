@@ -8,22 +8,9 @@ struct PromotionWatcher {
     let remote: Remote
     let id: ID<Promotion>
 
-    private static let beat = Duration.milliseconds(300)
-
     /// Throws ``Ended`` unless it succeeded.
     func watch() async throws {
-        let interrupts = Interrupts.stream()
-        let view = try await withThrowingTaskGroup(of: OperatorAPI.PromotionView?.self) { group in
-            group.addTask { try await follow() }
-            group.addTask {
-                for await _ in interrupts { return nil }
-                return nil
-            }
-            let first = try await group.next() ?? nil
-            group.cancelAll()
-            return first
-        }
-        guard let view else {
+        guard let view = try await Interrupts.ending({ try await follow() }) else {
             remote.console.complain(
                 "\nStopped watching. The change goes on; `flowforge promotion watch \(id)` shows it again, "
                     + "`flowforge promotion cancel \(id)` ends it.")
@@ -39,7 +26,8 @@ struct PromotionWatcher {
 
     private func follow() async throws -> OperatorAPI.PromotionView {
         var told = 0
-        var message = ""
+        var (state, message) = ("", "")
+        var beat = Beat()
         var patience = Patience()
         var end: ContinuousClock.Instant?
         while true {
@@ -61,7 +49,8 @@ struct PromotionWatcher {
                     remote.console.note("  \(Printable.line(view.message))")
                 }
             }
-            (told, message) = (journal.count, view.message)
+            let moves = (view.state, view.message, journal.count) != (state, message, told)
+            (state, message, told) = (view.state, view.message, journal.count)
             let last = end ?? .now.advanced(by: RunWatcher.publicationPatience)
             if view.isFinal { end = last }
             // Who reads the lake right after this sees what was promoted.
@@ -73,7 +62,8 @@ struct PromotionWatcher {
                 }
                 return view
             }
-            try await Task.sleep(for: Self.beat)
+            // Its end is near once it is final.
+            try await Task.sleep(for: beat.next(moves: moves || view.isFinal))
         }
     }
 }

@@ -13,13 +13,13 @@ struct EnvironmentFiles {
     /// Every declaration, upstreams before those that name them. Of a folder, files of values that another of its
     /// files names under `config.defaults` declare nothing. What is wrong is printed, all of it, and ends the command.
     func read(_ paths: [String]) throws -> [EnvironmentSpec] {
-        let files = try paths.flatMap(files).map(read)
-        let read = files.filter { file in
-            !file.isListed || !files.contains { $0.place != file.place && $0.defaults.contains(file.place) }
+        let all = try paths.flatMap(files).map(content)
+        let declaring = all.filter { file in
+            !file.isListed || !all.contains { $0.place != file.place && $0.defaults.contains(file.place) }
         }
         var declared: [(spec: EnvironmentSpec, file: String)] = []
         var problems: [Problem] = []
-        for file in read {
+        for file in declaring {
             switch file.content {
             case .success(let spec):
                 if let twin = declared.first(where: { $0.spec.name == spec.name }) {
@@ -62,12 +62,12 @@ struct EnvironmentFiles {
         return found.map { ($0, true) }
     }
 
-    private func read(_ file: (url: URL, isListed: Bool)) -> Read {
+    private func content(of file: (url: URL, isListed: Bool)) -> Read {
         let name = file.url.relativePath
-        var read = Read(
+        var result = Read(
             name: name, place: Self.place(file.url), isListed: file.isListed, defaults: [],
             content: .failure(Problems([Problem(file: name, message: "cannot be read", hint: "check the path")])))
-        guard let contents = try? Data(contentsOf: file.url) else { return read }
+        guard let contents = try? Data(contentsOf: file.url) else { return result }
         var defaults: Set<String> = []
         do {
             let spec = try EnvironmentReader.read(contents, file: name, now: now) { path in
@@ -75,12 +75,12 @@ struct EnvironmentFiles {
                 defaults.insert(Self.place(values))
                 return try Data(contentsOf: values)
             }
-            read.content = .success(spec)
+            result.content = .success(spec)
         } catch {
-            read.content = .failure(error)
+            result.content = .failure(error)
         }
-        read.defaults = defaults
-        return read
+        result.defaults = defaults
+        return result
     }
 
     private static func place(_ file: URL) -> String { file.standardizedFileURL.resolvingSymlinksInPath().path }

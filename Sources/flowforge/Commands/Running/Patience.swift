@@ -1,6 +1,18 @@
 import FlowForgeClient
 import FlowForgeProtocol
 
+/// How long to wait between two looks: longer and longer while nothing moves, as at a gate that waits for days.
+struct Beat {
+    static let shortest = Duration.milliseconds(300)
+    static let longest = Duration.seconds(5)
+    private var pause = Beat.shortest
+
+    mutating func next(moves: Bool) -> Duration {
+        pause = moves ? Self.shortest : min(pause * 2, Self.longest)
+        return pause
+    }
+}
+
 /// How long a command that follows something puts up with a control plane that does not answer, as
 /// while it restarts: 30 s in all, then the error stands.
 struct Patience {

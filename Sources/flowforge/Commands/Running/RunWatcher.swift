@@ -14,19 +14,7 @@ struct RunWatcher {
 
     /// Throws ``Ended`` unless the run succeeded.
     func watch() async throws {
-        // Listening begins here, not when its task gets to run.
-        let interrupts = Interrupts.stream()
-        let state = try await withThrowingTaskGroup(of: RunState?.self) { group in
-            group.addTask { try await follow() }
-            group.addTask {
-                for await _ in interrupts { return nil }
-                return nil
-            }
-            let first = try await group.next() ?? nil
-            group.cancelAll()
-            return first
-        }
-        guard let state else {
+        guard let state = try await Interrupts.ending({ try await follow() }) else {
             remote.console.complain(
                 "\nStopped watching. The run goes on; `flowforge run watch \(run)` shows it again, "
                     + "`flowforge run cancel \(run)` ends it.")
@@ -102,7 +90,23 @@ private struct LiveScreen {
 
 /// Ctrl-C as a stream. While it is listened to, it does not end the program.
 enum Interrupts {
-    static func stream() -> AsyncStream<Void> {
+    /// What `body` returns; `nil` where Ctrl-C ends it first.
+    static func ending<Result: Sendable>(_ body: @Sendable @escaping () async throws -> Result) async throws -> Result? {
+        // Listening begins here, not when its task gets to run.
+        let interrupts = stream()
+        return try await withThrowingTaskGroup(of: Result?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                for await _ in interrupts { return nil }
+                return nil
+            }
+            let first = try await group.next() ?? nil
+            group.cancelAll()
+            return first
+        }
+    }
+
+    private static func stream() -> AsyncStream<Void> {
         AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
             signal(SIGINT, SIG_IGN)
             // Dispatch sources may be used from any thread; their Linux declarations do not say so.
