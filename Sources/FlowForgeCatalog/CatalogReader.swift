@@ -1,7 +1,7 @@
 internal import FlowForgeDomain
 public import FlowForgeProtocol
-public import Foundation
 public import FlowForgeStore
+public import Foundation
 
 /// Answers what people ask about assets and about where they come from.
 public struct CatalogReader: Sendable {
@@ -70,7 +70,8 @@ public struct CatalogReader: Sendable {
                 let declared = DeclaredGraph(try session.releases.lineage(environment: environment, at: time), direction)
                 guard declared.knows(root) else {
                     throw APIError(
-                        .notFound, "no release of '\(environment)' declared \(asset)\(column.map { ".\($0)" } ?? "") at that time",
+                        .notFound,
+                        "no release of '\(environment)' declared \(asset)\(column.map { ".\($0)" } ?? "") at that time",
                         hint: "`flowforge env releases \(environment)` says since when each was there")
                 }
                 return try LineageGraph(direction: direction, edges: declared.edges).walk(

@@ -19,7 +19,10 @@ struct TagTests {
             ])
     }
 
-    @Test(arguments: [#"["Sensitive"]"#, #"["residency:"]"#, #"[":eu"]"#, #"["residency:eu central"]"#])
+    @Test(arguments: [
+        #"["Sensitive"]"#, #"["residency:"]"#, #"[":eu"]"#, #"["residency:eu central"]"#, #"["classification:secret"]"#,
+        #"["a:b:c"]"#,
+    ])
     func `what is neither a name nor a name and a word is no tag`(_ text: String) {
         #expect(throws: BundleProblems.self) { _ = try tags(text) }
     }

@@ -48,10 +48,10 @@ struct PlacementTests {
 
     private func placements(
         _ tasks: [TaskSpec], lock: BundleLock? = nil, own: [OperatorAPI.LineageEdge] = [],
-        lineage: [OperatorAPI.LineageEdge] = [], zone: String? = nil
+        lineage: [OperatorAPI.LineageEdge] = [], others: [(manifest: Manifest, lock: BundleLock?)] = [], zone: String? = nil
     ) -> [String: GateFacts.Placement] {
         let manifest = Manifest(name: "mart", version: "1.0.0", flows: [FlowSpec(name: "build", tasks: tasks)])
-        let all = Placements(manifest: manifest, lock: lock, own: own, lineage: lineage, zone: zone).all()
+        let all = Placements(manifest: manifest, lock: lock, own: own, lineage: lineage, others: others, zone: zone).all()
         return Dictionary(all.map { ("\($0.asset)", $0) }) { first, _ in first }
     }
 
@@ -68,6 +68,17 @@ struct PlacementTests {
         #expect(found["silver.mid"]?.highest == held("who", .confidential))
         #expect(found["gold.sums"]?.highest == held("who", .confidential))
         #expect(found.count == 3 && found["gold.plain"]?.highest == nil, "another column of the same table")
+    }
+
+    @Test func `what other bundles say of their tables comes along, too`() {
+        let people = Manifest(
+            name: "people", version: "1.0.0",
+            flows: [FlowSpec(name: "load", tasks: [task("bronze.people", ["name": ["residency:eu"]])])])
+        let found = placements(
+            [task("gold.sums")], own: [edge("bronze.people.name", "gold.sums.who")],
+            others: [(people, lock(["bronze.people.name": "restricted"]))])
+        #expect(found["gold.sums"]?.highest == held("who", .restricted) && found["gold.sums"]?.zones == ["eu"])
+        #expect(found.count == 1, "their tables are not the plan's")
     }
 
     @Test func `what only decides which rows there are hands no class on`() {

@@ -36,7 +36,8 @@ public struct ColumnImpact: Hashable, Sendable, Codable {
     /// columns of whatever bundles, as the catalog has them; those between whole tables are passed over.
     /// Where the bundle itself is not deployed, what the locks' own tables read does not count (`isReadByOwn` false).
     public init(
-        from before: BundleLock?, to after: BundleLock?, deployed: some Sequence<OperatorAPI.LineageEdge>, isReadByOwn: Bool = true
+        from before: BundleLock?, to after: BundleLock?, deployed: some Sequence<OperatorAPI.LineageEdge>,
+        isReadByOwn: Bool = true
     ) {
         columns = []
         isTruncated = false

@@ -148,13 +148,33 @@ extension ManifestReader {
             partitionBy: columns(body, "partition_by"))
     }
 
+    /// A name, or a name and a word for it: `residency:eu`.
+    private func checkTag(_ tag: String, at position: SourcePosition) -> Bool {
+        let parts = tag.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.allSatisfy({ isPlainName($0, dashes: true) }) else {
+            yaml.report(
+                "'\(tag.prefix(80))' is no tag", hint: "a name, or two with a colon between them, such as residency:eu",
+                at: position)
+            return false
+        }
+        guard parts[0] != "classification" || (parts.count == 2 && DataClass(rawValue: parts[1]).map { $0 != .unknown } == true)
+        else {
+            yaml.report(
+                "'\(tag.prefix(80))' names no class",
+                hint: DataClass.allCases.filter { $0 != .unknown }.map(\.rawValue).joined(separator: ", "),
+                at: position)
+            return false
+        }
+        return true
+    }
+
     private func columnSpecs(_ body: YAMLMapping) -> [ColumnSpec] {
         body.names("columns").compactMap { entry in
             guard let name = column(entry.key, at: entry.position),
                 let spec = yaml.mapping(entry.value, keys: ["description", "tags"], of: "column '\(name)' of \(body.what)")
             else { return nil }
             let tags = (spec.texts("tags") ?? []).compactMap { tag in
-                check(tag.text, "tag", dashes: true, at: tag.position) ? tag.text : nil
+                checkTag(tag.text, at: tag.position) ? tag.text : nil
             }
             return ColumnSpec(name: name, description: spec.text("description") ?? "", tags: tags)
         }

@@ -269,7 +269,11 @@ extension GateSpec.Cost {
         evidence["amount"] = cost.amount.map { .number($0) }
         evidence["unknown"] = cost.unknown.isEmpty ? nil : .array(cost.unknown.map { .string("\($0)") })
         if let maxSeconds, cost.seconds > maxSeconds {
-            return (.failed, "about \(Int(cost.seconds)) s of work, more than \(Int(maxSeconds))", evidence, nil)
+            return (
+                .failed,
+                "about \(String(format: "%.0f", cost.seconds)) s of work, more than \(String(format: "%.0f", maxSeconds))",
+                evidence, nil
+            )
         }
         if let maxAmount {
             guard let amount = cost.amount else {

@@ -71,10 +71,13 @@ struct GateDesk {
             // Whoever looks, the verdict is one.
             zone = try session.asPlatform { try session.environments.find(source)?.spec.residency }
         }
+        let others = try session.releases.current(environment: environment.name).filter { $0.bundle.name != plan.bundle.name }
+            .map { ($0.bundle, try session.bundles.requiredManifest($0.bundle)) }
         return Placements(
             manifest: manifest, lock: try session.bundles.lock(digest: plan.bundle.digest),
             own: try DeclaredLineage.edges(of: plan.bundle, manifest, in: session),
-            lineage: try session.releases.lineage(environment: environment.name), zone: zone
+            lineage: try session.releases.lineage(environment: environment.name),
+            others: try others.map { ($1, try session.bundles.lock(digest: $0.digest)) }, zone: zone
         ).all()
     }
 

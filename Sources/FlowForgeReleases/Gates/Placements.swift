@@ -22,10 +22,12 @@ struct Placements {
         }
     }
 
-    /// `lineage` of everything else that is released to the environment; `zone` that all of it comes from, where
+    /// `lineage` of everything that is released to the environment, and `others`, the bundles besides; `zone` that all of it comes from, where
     /// pointers are moved instead of tables made.
-    init(manifest: Manifest, lock: BundleLock?, own: [OperatorAPI.LineageEdge], lineage: [OperatorAPI.LineageEdge], zone: String?)
-    {
+    init(
+        manifest: Manifest, lock: BundleLock?, own: [OperatorAPI.LineageEdge], lineage: [OperatorAPI.LineageEdge],
+        others: [(manifest: Manifest, lock: BundleLock?)] = [], zone: String?
+    ) {
         self.manifest = manifest
         for edge in own + lineage where edge.from.kind == .asset {
             if let to = AssetName(edge.to.name), let from = AssetName(edge.from.name), to != from {
@@ -35,9 +37,14 @@ struct Placements {
                 origins[Column(asset: edge.to.name, name: to), default: []].insert(Column(asset: edge.from.name, name: from))
             }
         }
+        if let zone { for output in manifest.outputs { ownZones[output, default: []].insert(zone) } }
+        // What the bundle itself says comes last: of a table of others it only repeats what was true.
+        for (manifest, lock) in others + [(manifest, lock)] { note(manifest, lock) }
+    }
+
+    private mutating func note(_ manifest: Manifest, _ lock: BundleLock?) {
         for task in manifest.flows.flatMap(\.tasks) {
             guard let output = task.output else { continue }
-            if let zone { ownZones[output, default: []].insert(zone) }
             for column in task.columns { note(column.tags, of: column.name, in: output) }
         }
         for asset in lock?.assets ?? [] {

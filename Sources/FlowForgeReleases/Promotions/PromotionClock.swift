@@ -106,7 +106,8 @@ public struct PromotionClock: Service {
     private func judge(_ id: ID<Promotion>) async throws -> Bool {
         let isDue = try await store.read { session in
             let (row, plan) = try Self.judged(id, in: session)
-            let isLacking = try row.new.state.isFinal ? false : !Comparisons(session: session).lacking(for: plan, row.former).isEmpty
+            let isLacking =
+                try row.new.state.isFinal ? false : !Comparisons(session: session).lacking(for: plan, row.former).isEmpty
             return row.new != row.former || isLacking
         }
         guard isDue else { return false }

@@ -132,7 +132,8 @@ public struct ReleaseQueries {
         try session.change("DELETE FROM release_pointer WHERE release = ?", [release.id.description])
         if try session.exists(
             "SELECT 1 FROM run WHERE environment = ? AND bundle_digest = ? AND release = ?",
-            [release.environment, release.bundle.digest, release.id.description]) {
+            [release.environment, release.bundle.digest, release.id.description])
+        {
             // Its runs name it: it stays as one that was.
             try session.change(
                 "UPDATE release SET is_current = 0, ended_at = ? WHERE id = ? AND is_current = 1",

@@ -41,13 +41,16 @@ import Testing
 
     // MARK: plan
 
-    @Test(arguments: [
-        (false, false, GateStanding.open, 0), (false, false, .pending, 0), (false, false, .denied, 0), (true, false, .open, 2),
-        (true, false, .pending, 2), (true, true, .open, 2), (false, true, .open, 3), (false, true, .denied, 3),
-        (true, false, .denied, 4), (true, true, .denied, 4),
-    ] as [(Bool, Bool, GateStanding, Int)]) func `a plan ends with what it is`(
-        _ changes: Bool, _ drift: Bool, _ standing: GateStanding, _ exit: Int
-    ) async throws {
+    @Test(
+        arguments: [
+            (false, false, GateStanding.open, 0), (false, false, .pending, 0), (false, false, .denied, 0),
+            (true, false, .open, 2),
+            (true, false, .pending, 2), (true, true, .open, 2), (false, true, .open, 3), (false, true, .denied, 3),
+            (true, false, .denied, 4), (true, true, .denied, 4),
+        ] as [(Bool, Bool, GateStanding, Int)]) func `a plan ends with what it is`(
+            _ changes: Bool, _ drift: Bool, _ standing: GateStanding, _ exit: Int
+        ) async throws
+    {
         let view = try Self.view(changes: changes, drift: drift, standing: standing)
         try await ScriptedServer.with({ _ in .created(view) }) { server in
             try await Command.with(server) { command in

@@ -113,7 +113,7 @@ import Testing
         let error = try await refused {
             try await fixture.deployments.deploy(.init(bundle: digest), environment: "dev", by: fixture.ann)
         }
-        #expect(error?.code == .conflict && error?.message.contains("demoted from 'dev' by ann: recalled") == true)
+        #expect(error?.code == .conflict && error?.message.contains("demoted from 'dev' by principal:ann: recalled") == true)
     }
 
     @Test func `the lineage of a time is that of the releases of then`() async throws {
