@@ -15,18 +15,4 @@ github() {
         --header 'X-GitHub-Api-Version: 2022-11-28' "$@" <<<"header = \"Authorization: Bearer $GITHUB_TOKEN\""
 }
 
-id=
-for page in $(seq 20); do
-    found=$(github "$api/issues/$PULL_REQUEST/comments?per_page=100&page=$page")
-    id=$(jq -r --arg author "$author" \
-        'first(.[] | select(.user.login == $author and (.body | startswith("<!-- flowforge-plan -->"))) | .id) // empty' <<<"$found")
-    if [ -n "$id" ] || [ "$(jq length <<<"$found")" -lt 100 ]; then break; fi
-done
-jq -Rs '{body: .}' "$OUT_DIR/comment.md" >"$OUT_DIR/comment.json"
-if [ -n "$id" ]; then
-    github --request PATCH --data-binary "@$OUT_DIR/comment.json" "$api/issues/comments/$id" >/dev/null
-    say "comment $id is up to date"
-else
-    github --request POST --data-binary "@$OUT_DIR/comment.json" "$api/issues/$PULL_REQUEST/comments" >/dev/null
-    say "commented"
-fi
+put_comment github "$api/issues/$PULL_REQUEST/comments?per_page=100" "$api/issues/comments" PATCH .user.login "$author"

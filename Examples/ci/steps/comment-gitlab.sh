@@ -14,18 +14,4 @@ gitlab() {
 }
 
 author=$(gitlab "$CI_API_V4_URL/user" | jq -er .id)
-id=
-for page in $(seq 20); do
-    found=$(gitlab "$notes?per_page=100&page=$page&order_by=created_at&sort=asc")
-    id=$(jq -r --argjson author "$author" \
-        'first(.[] | select(.author.id == $author and (.body | startswith("<!-- flowforge-plan -->"))) | .id) // empty' <<<"$found")
-    if [ -n "$id" ] || [ "$(jq length <<<"$found")" -lt 100 ]; then break; fi
-done
-jq -Rs '{body: .}' "$OUT_DIR/comment.md" >"$OUT_DIR/comment.json"
-if [ -n "$id" ]; then
-    gitlab --request PUT --data-binary "@$OUT_DIR/comment.json" "$notes/$id" >/dev/null
-    say "note $id is up to date"
-else
-    gitlab --request POST --data-binary "@$OUT_DIR/comment.json" "$notes" >/dev/null
-    say "noted"
-fi
+put_comment gitlab "$notes?per_page=100&order_by=created_at&sort=asc" "$notes" PUT .author.id "$author"

@@ -52,3 +52,24 @@ pushed() {
     [ -f "$OUT_DIR/bundle.json" ] || die "nothing was pushed yet" "run steps/push.sh before"
     jq -er "$1" "$OUT_DIR/bundle.json"
 }
+
+# Posts comment.md, or brings the comment of the time before up to date: the first of AUTHOR's that begins with the marker.
+#   put_comment CALL LIST_URL ITEMS_URL METHOD AUTHOR_FIELD AUTHOR
+# CALL is curl with the platform's headers; LIST_URL has a query, and pages of 100.
+put_comment() {
+    local call=$1 list=$2 items=$3 method=$4 field=$5 author=$6 page found id=
+    for page in $(seq 20); do
+        found=$("$call" "$list&page=$page")
+        id=$(jq -r --arg author "$author" "first(.[] | select(($field | tostring) == \$author
+            and (.body | startswith(\"<!-- flowforge-plan -->\"))) | .id) // empty" <<<"$found")
+        if [ -n "$id" ] || [ "$(jq length <<<"$found")" -lt 100 ]; then break; fi
+    done
+    jq -Rs '{body: .}' "$OUT_DIR/comment.md" >"$OUT_DIR/comment.json"
+    if [ -n "$id" ]; then
+        "$call" --request "$method" --data-binary "@$OUT_DIR/comment.json" "$items/$id" >/dev/null
+        say "comment $id is up to date"
+    else
+        "$call" --request POST --data-binary "@$OUT_DIR/comment.json" "${list%%\?*}" >/dev/null
+        say "commented"
+    fi
+}
