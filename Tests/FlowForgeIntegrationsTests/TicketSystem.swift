@@ -1,4 +1,5 @@
 import FlowForgeProtocol
+import FlowForgeStore
 import Foundation
 import Hummingbird
 import Logging
@@ -21,8 +22,8 @@ final class TicketSystem: Sendable {
         var status: HTTPResponse.Status = .ok
         var headers: HTTPFields = [:]
         var body = ""
-        /// Between the head of the answer and its body.
-        var stall: Duration?
+        /// The head of the answer comes, and its body does not.
+        var isHeld = false
         static func says(_ passed: Bool, _ message: String) -> Reply {
             Reply(body: #"{"passed":\#(passed),"message":"\#(message)"}"#)
         }
@@ -31,6 +32,7 @@ final class TicketSystem: Sendable {
 
     private let asked = Mutex<[Asked]>([])
     private let reply: Mutex<Reply>
+    private let end = Doorbell()
 
     init(_ reply: Reply) { self.reply = Mutex(reply) }
 
@@ -52,14 +54,13 @@ final class TicketSystem: Sendable {
                         body: Data(bytes.readableBytesView)))
             }
             let reply = reply.withLock { $0 }
-            guard let stall = reply.stall else {
+            guard reply.isHeld else {
                 return Response(
                     status: reply.status, headers: reply.headers, body: .init(byteBuffer: ByteBuffer(string: reply.body)))
             }
             let body = ResponseBody { writer in
                 try await writer.write(ByteBuffer(string: " "))
-                try await Task.sleep(for: stall)
-                try await writer.write(ByteBuffer(string: reply.body))
+                await self.end.wait()
                 try await writer.finish(nil)
             }
             return Response(status: reply.status, headers: reply.headers, body: body)
@@ -71,11 +72,18 @@ final class TicketSystem: Sendable {
             onServerRunning: { channel in found.yield(channel.localAddress?.port ?? 0) }, logger: quiet)
         let group = ServiceGroup(configuration: .init(services: [application], logger: quiet))
         return try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await group.run() }
+            tasks.addTask {
+                defer { found.finish() }
+                try await group.run()
+            }
             var iterator = ports.makeAsyncIterator()
-            guard let port = await iterator.next() else { throw CancellationError() }
+            guard let port = await iterator.next() else {
+                try await tasks.waitForAll()
+                throw CancellationError()
+            }
             let result: Swift.Result<Result, any Error>
             do { result = .success(try await body(port)) } catch { result = .failure(error) }
+            end.ring()
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()
             return try result.get()

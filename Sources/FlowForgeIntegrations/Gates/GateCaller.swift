@@ -67,19 +67,10 @@ public struct GateCaller: Service {
                     logger.error("gates could not be asked about", metadata: ["error": "\(error)"])
                     pause = .seconds(1)
                 }
-                await rest(pause)
+                await bell.wait(upTo: pause, on: clock)
             }
         }
         try await client.shutdown()
-    }
-
-    private func rest(_ pause: Duration) async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { try? await clock.sleep(for: pause) }
-            group.addTask { await bell.wait() }
-            await group.next()
-            group.cancelAll()
-        }
     }
 
     /// One look: notes what is to be asked, asks what is due. Returns how long nothing will be.

@@ -50,17 +50,8 @@ public struct PromotionClock: Service {
                     logger.error("promotions could not go on", metadata: ["error": "\(error)"])
                     pause = .seconds(1)
                 }
-                await rest(pause)
+                await bell.wait(upTo: pause, on: clock)
             }
-        }
-    }
-
-    private func rest(_ pause: Duration) async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { try? await clock.sleep(for: pause) }
-            group.addTask { await bell.wait() }
-            await group.next()
-            group.cancelAll()
         }
     }
 

@@ -26,6 +26,16 @@ public final class Doorbell: Sendable {
         waiter?.resume()
     }
 
+    /// Until the next ring, for so long at most, or until cancellation. One waits at a time.
+    public func wait(upTo pause: Duration, on clock: any Clock<Duration>) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await clock.sleep(for: pause) }
+            group.addTask { await self.wait() }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
     /// Until the next ring, or cancellation. One waits at a time.
     public func wait() async {
         await withTaskCancellationHandler {
