@@ -135,6 +135,7 @@ let package = Package(
             dependencies: ["FlowForgeProtocol", nioCore, nioPosix, nioSSL, nioTLS, crypto, x509, asn1, parser],
             path: "Benchmarks/FleetLoad", swiftSettings: house),
 
+        room("FlowForgeTestValues", needs: ["FlowForgeProtocol"]),
         room(
             "FlowForgeTestSupport",
             needs: [
@@ -145,10 +146,11 @@ let package = Package(
             uses: [asn1, crypto, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioSSL, subprocess, system, x509]),
         tests("FlowForgeProtocolTests", needs: ["FlowForgeProtocol"]),
         tests(
-            "FlowForgeDomainTests", needs: ["FlowForgeDomain", "FlowForgeProtocol"], uses: [subprocess, system],
+            "FlowForgeDomainTests", needs: ["FlowForgeTestValues", "FlowForgeDomain", "FlowForgeProtocol"],
+            uses: [subprocess, system],
             scripts: ["Schedules/golden.py", "Schedules/dst.golden"]),
         tests(
-            "FlowForgeBundleTests", needs: ["FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            "FlowForgeBundleTests", needs: ["FlowForgeTestValues", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
             uses: [subprocess, system], scripts: ["validate_schema.py", "Signing/dsse.py"]),
         tests(
             "FlowForgeStoreTests", needs: ["FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
@@ -157,7 +159,7 @@ let package = Package(
             "FlowForgeOrchestrationTests",
             needs: [
                 "FlowForgeOrchestration", "FlowForgeReleases", "FlowForgeCatalog", "FlowForgeStore", "FlowForgeBundle",
-                "FlowForgeDomain", "FlowForgeProtocol",
+                "FlowForgeDomain", "FlowForgeProtocol", "FlowForgeTestValues",
             ], uses: [crypto, logging]),
         tests(
             "FlowForgeFleetTests",
@@ -167,11 +169,14 @@ let package = Package(
             "FlowForgeIntegrationsTests",
             needs: [
                 "FlowForgeIntegrations", "FlowForgeReleases", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain",
-                "FlowForgeProtocol",
+                "FlowForgeProtocol", "FlowForgeTestValues",
             ], uses: [crypto, httpClient, hummingbird, lifecycle, logging, nioCore]),
         tests(
             "FlowForgeReleasesTests",
-            needs: ["FlowForgeReleases", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol"],
+            needs: [
+                "FlowForgeReleases", "FlowForgeStore", "FlowForgeBundle", "FlowForgeDomain", "FlowForgeProtocol",
+                "FlowForgeTestValues",
+            ],
             uses: [logging]),
         tests(
             "FlowForgeServerTests",
@@ -196,7 +201,7 @@ let package = Package(
             "Simulation",
             needs: [
                 "FlowForgeOrchestration", "FlowForgeAgentCore", "FlowForgeCatalog", "FlowForgeStore", "FlowForgeBundle",
-                "FlowForgeDomain", "FlowForgeProtocol", "FlowForgeTestSupport",
+                "FlowForgeDomain", "FlowForgeProtocol", "FlowForgeTestSupport", "FlowForgeTestValues",
             ], uses: [logging, .product(name: "GRDB", package: "GRDB.swift")]),
         tests("ArchitectureTests", needs: []),
         tests(

@@ -24,6 +24,7 @@ enum ImportRules {
         "FlowForgeServer": stored.union(features),
         "FlowForgeClient": ["FlowForgeProtocol"],
         "FlowForgeAgentCore": core.union(["FlowForgeBundle"]),
+        "FlowForgeTestValues": ["FlowForgeProtocol"],
         "FlowForgeTestSupport": stored.union(features).union([
             "FlowForgeServer", "FlowForgeClient", "FlowForgeAgentCore",
         ]),

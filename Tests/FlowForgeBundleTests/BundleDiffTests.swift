@@ -1,5 +1,6 @@
 import FlowForgeDomain
 import FlowForgeProtocol
+import FlowForgeTestValues
 import Foundation
 import Testing
 

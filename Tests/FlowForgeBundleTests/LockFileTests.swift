@@ -1,4 +1,5 @@
 import FlowForgeProtocol
+import FlowForgeTestValues
 import Foundation
 import Testing
 

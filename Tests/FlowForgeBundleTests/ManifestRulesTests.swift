@@ -1,3 +1,4 @@
+import FlowForgeTestValues
 import Foundation
 import Testing
 

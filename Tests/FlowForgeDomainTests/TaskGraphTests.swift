@@ -1,5 +1,6 @@
 import FlowForgeDomain
 import FlowForgeProtocol
+import FlowForgeTestValues
 import Testing
 
 struct TaskGraphTests {
@@ -16,7 +17,7 @@ struct TaskGraphTests {
             node("c", reads: ["b", "elsewhere"]), node("d", reads: ["a"]),
         ]
         for seed in 0..<10 as Range<UInt64> {
-            var random = SeededGenerator(seed: seed)
+            var random = SeededNumbers(seed: seed)
             let graph = try TaskGraph(nodes.shuffled(using: &random))
             #expect(graph.order == ["a", "d", "z", "b", "c"], "seed \(seed)")
         }
@@ -50,7 +51,7 @@ struct TaskGraphTests {
 
     @Test func `random graphs are sorted, random cycles are found`() throws {
         for seed in 0..<200 as Range<UInt64> {
-            var random = SeededGenerator(seed: seed)
+            var random = SeededNumbers(seed: seed)
             let count = Int.random(in: 1...30, using: &random)
             var nodes = (0..<count).map { index in
                 let reads = (0..<index).filter { _ in Int.random(in: 0..<4, using: &random) == 0 }.map { "t\($0)" }

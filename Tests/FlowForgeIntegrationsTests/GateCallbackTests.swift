@@ -2,6 +2,7 @@ import FlowForgeDomain
 import FlowForgeProtocol
 import FlowForgeReleases
 import FlowForgeStore
+import FlowForgeTestValues
 import Foundation
 import Testing
 

@@ -5,6 +5,7 @@ import FlowForgeDomain
 import FlowForgeProtocol
 import FlowForgeReleases
 import FlowForgeStore
+import FlowForgeTestValues
 import Foundation
 import Logging
 import Synchronization
@@ -157,20 +158,4 @@ final class GateFixture: Sendable {
         return try WebhookDelivery(
             id: id, timestamp: seconds, signature: "v1,\(Data(code).base64EncodedString())", body: Data(body.utf8))
     }
-}
-
-/// A body in one piece.
-struct Whole: AsyncSequence, Sendable {
-    var bytes: Data
-    init(_ bytes: Data) { self.bytes = bytes }
-    func makeAsyncIterator() -> Iterator { Iterator(rest: bytes) }
-    struct Iterator: AsyncIteratorProtocol {
-        var rest: Data?
-        mutating func next() async -> Data? { defer { rest = nil }; return rest }
-    }
-}
-
-/// What the body was refused with.
-func refused<T>(_ body: () async throws -> T) async throws -> APIError? {
-    do { _ = try await body(); return nil } catch let error as APIError { return error }
 }

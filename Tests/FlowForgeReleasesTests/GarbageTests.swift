@@ -1,6 +1,7 @@
 import FlowForgeBundle
 import FlowForgeProtocol
 import FlowForgeStore
+import FlowForgeTestValues
 import Foundation
 import Logging
 import Synchronization
@@ -241,18 +242,5 @@ private final class Flag: Sendable {
 extension GarbageTests {
     private static func collect(_ garbage: GarbageCollection, _ fixture: ReleasesFixture, while flag: Flag) async throws {
         while flag.isOn.withLock({ $0 }) { _ = try await garbage.collect(dryRun: false, by: fixture.ann) }
-    }
-}
-
-/// SplitMix64: the same numbers for the same seed.
-private struct SeededNumbers: RandomNumberGenerator {
-    var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -1,4 +1,5 @@
 import FlowForgeDomain
+import FlowForgeTestValues
 import Testing
 
 struct PromotionLifecycleTests {
@@ -22,7 +23,7 @@ struct PromotionLifecycleTests {
 
     @Test func `whatever happens in whatever order, it is finished, undone, or was never begun`() {
         for seed in 0..<2000 as Range<UInt64> {
-            var generator = SeededGenerator(seed: seed)
+            var generator = SeededNumbers(seed: seed)
             var machine = PromotionLifecycle(steps: steps)
             for _ in 0..<40 {
                 let before = machine

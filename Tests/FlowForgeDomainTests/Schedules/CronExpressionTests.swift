@@ -1,5 +1,6 @@
 import FlowForgeDomain
 import FlowForgeProtocol
+import FlowForgeTestValues
 import Foundation
 import Testing
 
@@ -108,7 +109,7 @@ import Testing
     }
 
     @Test func `random text never traps, and what is accepted is understood again`() throws {
-        var random = SeededGenerator(seed: 7)
+        var random = SeededNumbers(seed: 7)
         let alphabet = Array("0123456789*/-,?LW# @MONFRIJAN:%\u{7f}é")
         for _ in 0..<20_000 {
             let text = String((0..<Int.random(in: 0...24, using: &random)).map { _ in alphabet.randomElement(using: &random)! })

@@ -1,4 +1,5 @@
 import FlowForgeDomain
+import FlowForgeTestValues
 import Foundation
 
 /// A schedule computed the slow way: every minute is looked at, the calendar is Foundation's, and what
@@ -27,7 +28,7 @@ struct MinuteByMinute {
 
     // MARK: Making one up
 
-    init(using random: inout SeededGenerator) {
+    init(using random: inout SeededNumbers) {
         minute = Self.numbers(0...59, using: &random)
         hour = Self.numbers(0...23, using: &random)
         month = Bool.random(using: &random) ? Field(text: "*") { _ in true } : Self.numbers(1...12, using: &random)
@@ -35,7 +36,7 @@ struct MinuteByMinute {
         weekday = Self.weekDay(using: &random)
     }
 
-    private static func numbers(_ range: ClosedRange<Int>, using random: inout SeededGenerator) -> Field<Int> {
+    private static func numbers(_ range: ClosedRange<Int>, using random: inout SeededNumbers) -> Field<Int> {
         let (low, high) = (range.lowerBound, range.upperBound)
         let a = Int.random(in: range, using: &random)
         let b = Int.random(in: range, using: &random)
@@ -56,7 +57,7 @@ struct MinuteByMinute {
 
     private static func isWorkday(_ weekday: Int) -> Bool { (1...5).contains(weekday) }
 
-    private static func monthDay(using random: inout SeededGenerator) -> Field<Day> {
+    private static func monthDay(using random: inout SeededNumbers) -> Field<Day> {
         let n = Int.random(in: 1...31, using: &random)
         switch Int.random(in: 0..<8, using: &random) {
         case 0: return Field(text: "L") { $0.day == $0.length }
@@ -84,7 +85,7 @@ struct MinuteByMinute {
         }
     }
 
-    private static func weekDay(using random: inout SeededGenerator) -> Field<Day> {
+    private static func weekDay(using random: inout SeededNumbers) -> Field<Day> {
         let names = ["SUN", "mon", "Tue", "WED", "THU", "FRI", "SAT"]
         let n = Int.random(in: 0...6, using: &random)
         let nth = Int.random(in: 1...5, using: &random)

@@ -1,5 +1,6 @@
 import FlowForgeDomain
 import FlowForgeProtocol
+import FlowForgeTestValues
 import Foundation
 import Testing
 
@@ -105,7 +106,7 @@ import Testing
     // MARK: Everything once
 
     @Test func `wherever the calls fall, each tick is decided once and in order`() throws {
-        var random = SeededGenerator(seed: 11)
+        var random = SeededNumbers(seed: 11)
         let zones = ["America/New_York", "Australia/Lord_Howe", "Antarctica/Troll", "UTC"]
         for _ in 0..<150 {
             let schedule = try Schedule(

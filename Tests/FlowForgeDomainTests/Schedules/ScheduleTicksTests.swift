@@ -1,4 +1,5 @@
 import FlowForgeDomain
+import FlowForgeTestValues
 import Foundation
 import Testing
 
@@ -17,7 +18,7 @@ import Testing
 
     @Test(arguments: stretches)
     func `a search and a look at every minute agree`(zone: String, from: String, days: Int) throws {
-        var random = SeededGenerator(seed: UInt64(from.utf8.reduce(0) { $0 &* 31 &+ Int($1) } & 0xFFFF))
+        var random = SeededNumbers(seed: UInt64(from.utf8.reduce(0) { $0 &* 31 &+ Int($1) } & 0xFFFF))
         let after = try #require(time(from))
         let through = after.addingTimeInterval(Double(days) * 86_400)
         var compared = 0
@@ -44,7 +45,7 @@ import Testing
     }
 
     @Test func `the next tick is later than the one before, and nothing is between`() throws {
-        var random = SeededGenerator(seed: 3)
+        var random = SeededNumbers(seed: 3)
         let zones = ["America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca", "Antarctica/Troll", "UTC"]
         for _ in 0..<300 {
             guard let cron = try? CronExpression(MinuteByMinute(using: &random).text) else { continue }

@@ -1,3 +1,4 @@
+import FlowForgeTestValues
 import Foundation
 import Testing
 
@@ -5,7 +6,7 @@ import Testing
 
 @Suite struct TimelineTests {
     @Test func `counting gives as many ticks as going through them`() throws {
-        var random = SeededGenerator(seed: 17)
+        var random = SeededNumbers(seed: 17)
         // Recife's clock was changed twice in a week in October 2000.
         let stretches = [
             ("America/Recife", "2000-10-06T12:00:00Z"), ("America/New_York", "2025-03-01T00:00:00Z"),
@@ -31,7 +32,7 @@ import Testing
     }
 
     @Test func `counting steps gives as many ticks as going through them`() throws {
-        var random = SeededGenerator(seed: 19)
+        var random = SeededNumbers(seed: 19)
         for _ in 0..<500 {
             let anchor = Date(timeIntervalSince1970: Double(Int.random(in: 0..<10_000, using: &random)))
             let timeline = Timeline(

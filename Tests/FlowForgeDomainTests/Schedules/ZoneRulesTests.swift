@@ -1,3 +1,4 @@
+import FlowForgeTestValues
 import Foundation
 import Testing
 
@@ -77,7 +78,7 @@ import Testing
         let file = try Self.file("America/New_York")
         try #require(ZoneRules(file: file) != nil)
         for length in stride(from: 0, to: file.count, by: 7) { #expect(ZoneRules(file: file.prefix(length)) == nil) }
-        var random = SeededGenerator(seed: 5)
+        var random = SeededNumbers(seed: 5)
         for _ in 0..<3000 {
             var damaged = file
             for _ in 0..<Int.random(in: 1...6, using: &random) {

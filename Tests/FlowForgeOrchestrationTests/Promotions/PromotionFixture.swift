@@ -2,6 +2,7 @@ import FlowForgeBundle
 import FlowForgeDomain
 import FlowForgeProtocol
 import FlowForgeStore
+import FlowForgeTestValues
 import Foundation
 import Logging
 
@@ -91,7 +92,7 @@ final class PromotionFixture: Sendable {
 
     @discardableResult
     func push(_ bundle: PackedBundle) async throws -> String {
-        for blob in bundle.blobs { _ = try await registry.putBlob(blob.descriptor.digest, from: Once(blob.bytes)) }
+        for blob in bundle.blobs { _ = try await registry.putBlob(blob.descriptor.digest, from: Whole(blob.bytes)) }
         _ = try await registry.push(digest: bundle.digest, by: ann)
         return bundle.digest
     }
@@ -213,20 +214,4 @@ final class PromotionFixture: Sendable {
             return lines
         }
     }
-}
-
-/// A body in one piece.
-struct Once: AsyncSequence, Sendable {
-    var bytes: Data
-    init(_ bytes: Data) { self.bytes = bytes }
-    func makeAsyncIterator() -> Iterator { Iterator(rest: bytes) }
-    struct Iterator: AsyncIteratorProtocol {
-        var rest: Data?
-        mutating func next() async -> Data? { defer { rest = nil }; return rest }
-    }
-}
-
-/// What the body was refused with.
-func refused<T>(_ body: () async throws -> T) async throws -> APIError? {
-    do { _ = try await body(); return nil } catch let error as APIError { return error }
 }

@@ -3,6 +3,7 @@ import FlowForgeCatalog
 import FlowForgeDomain
 import FlowForgeProtocol
 import FlowForgeStore
+import FlowForgeTestValues
 import Foundation
 import Testing
 

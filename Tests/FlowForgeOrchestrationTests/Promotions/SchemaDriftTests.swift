@@ -1,6 +1,7 @@
 import FlowForgeBundle
 import FlowForgeDomain
 import FlowForgeProtocol
+import FlowForgeTestValues
 import Foundation
 import Testing
 

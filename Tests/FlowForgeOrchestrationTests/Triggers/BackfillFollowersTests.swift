@@ -2,6 +2,7 @@ import FlowForgeBundle
 import FlowForgeDomain
 import FlowForgeProtocol
 import FlowForgeStore
+import FlowForgeTestValues
 import Foundation
 import Logging
 import Testing
@@ -124,16 +125,16 @@ import Testing
 
     @Test func `the future is refused, and so is a key that meant another request`() async throws {
         let bench = try await BackfillBench()
-        let future = await refused { _ = try await bench.start(bench.request(5, 16)) }
+        let future = try await refused { _ = try await bench.start(bench.request(5, 16)) }
         #expect(future?.code == .invalidRequest && future?.message.hasPrefix("until: 2027-01-16") == true)
-        let interval = await refused { _ = try await bench.start(bench.request(every: 0)) }
+        let interval = try await refused { _ = try await bench.start(bench.request(every: 0)) }
         let hint = try #require(interval?.hint)
         #expect(interval?.message.contains(hint) == false)
         _ = try await bench.start(bench.request(key: "k"))
         var others = [bench.request(maxRuns: 9, key: "k"), bench.request(key: "k", trigger: "daily"), bench.request(key: "k")]
         others[2].parameters = ["x": 1]
         for other in others {
-            #expect(await refused { _ = try await bench.start(other) }?.code == .conflict)
+            #expect(try await refused { _ = try await bench.start(other) }?.code == .conflict)
         }
         #expect(try await bench.start(bench.request(key: "k")).open == 4)
     }

@@ -2,6 +2,7 @@ import FlowForgeBundle
 import FlowForgeDomain
 import FlowForgeProtocol
 import FlowForgeStore
+import FlowForgeTestValues
 import Foundation
 import Logging
 import Testing
@@ -99,7 +100,7 @@ import Testing
         let first = try await bench.backfills.start(bench.request(key: "k"), by: .principal("ada"))
         let again = try await bench.backfills.start(bench.request(key: "k"), by: .principal("ada"))
         #expect(first.created && !again.created && first.backfill.id == again.backfill.id)
-        let other = await refused { _ = try await bench.backfills.start(bench.request(6, key: "k"), by: .principal("ada")) }
+        let other = try await refused { _ = try await bench.backfills.start(bench.request(6, key: "k"), by: .principal("ada")) }
         #expect(other?.code == .conflict)
         #expect(try await bench.backfills.list(environment: "dev", after: nil, limit: 10).items.count == 1)
     }
@@ -120,7 +121,7 @@ import Testing
             (bench.request(key: ""), .invalidRequest), (unknownFlow, .notFound), (unknownPlace, .notFound),
             (withParameters, .invalidRequest),
         ] {
-            let error = await refused { _ = try await bench.backfills.start(request, by: .principal("ada")) }
+            let error = try await refused { _ = try await bench.backfills.start(request, by: .principal("ada")) }
             #expect(error?.code == code && error?.hint != nil, "\(error?.message ?? "taken")")
         }
         #expect(try await bench.backfills.list(environment: nil, after: nil, limit: 10).items.isEmpty)

@@ -2,6 +2,7 @@ import FlowForgeBundle
 import FlowForgeDomain
 import FlowForgeProtocol
 import FlowForgeStore
+import FlowForgeTestValues
 import Foundation
 import Testing
 
@@ -134,7 +135,7 @@ import Testing
     @Test func `flows that would start each other are refused with the cycle, across bundles too`() async throws {
         let it = try await TriggerPlane()
         try await it.deploy(["a": [upstream("b", bundle: "other")]])
-        let error = await refused {
+        let error = try await refused {
             try await it.deploy(["b": [upstream("a", bundle: "shop")]], bundle: "other")
         }
         #expect(error?.code == .conflict)
@@ -143,7 +144,7 @@ import Testing
             "\(error?.message ?? "")")
         #expect(try await it.triggers.list(environment: nil, all: true, after: nil, limit: 9).items.count == 1)
         let asset = try #require(AssetName("bronze.a"))
-        let loop = await refused {
+        let loop = try await refused {
             try await it.deploy(
                 ["b": [TriggerSpec(name: "fresh", asset: AssetUpdateSpec(name: asset))]], bundle: "other", version: "3")
         }
@@ -201,7 +202,7 @@ import Testing
         #expect(run.parameters == ["day": "2027-01-01"] && run.createdBy == "principal:ada")
         _ = try await it.triggers.fire(id, .init(), by: .principal("ada"))
         #expect(try await it.runs().count == 2)
-        let refusal = await refused {
+        let refusal = try await refused {
             _ = try await it.triggers.fire(id, .init(key: ""), by: .principal("ada"))
         }
         #expect(refusal?.code == .invalidRequest)
@@ -210,10 +211,10 @@ import Testing
     @Test func `what is not there, and what is no schedule, is said`() async throws {
         let it = try await TriggerPlane()
         try await it.deploy(["a": [], "b": [upstream("a")]])
-        let unknown = await refused { _ = try await it.triggers.show(.make()) }
+        let unknown = try await refused { _ = try await it.triggers.show(.make()) }
         #expect(unknown?.code == .notFound)
         let id = try await it.trigger("after").id
-        let preview = await refused { _ = try await it.triggers.preview(id, count: 5) }
+        let preview = try await refused { _ = try await it.triggers.preview(id, count: 5) }
         #expect(preview?.code == .invalidRequest)
     }
 }

@@ -99,16 +99,6 @@ final class Trap: Sendable {
     }
 }
 
-/// How `body` was refused, if it was.
-func refused(_ body: () async throws -> Void) async -> APIError? {
-    do {
-        try await body()
-        return nil
-    } catch {
-        return error as? APIError
-    }
-}
-
 func schedule(
     every seconds: Int = 60, catchUp: CatchUp.Mode = .none, cap: Int = 100, jitter: Int = 0, start: Date? = nil, end: Date? = nil
 ) throws -> Schedule {

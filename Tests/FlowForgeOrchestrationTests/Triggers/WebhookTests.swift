@@ -3,6 +3,7 @@ import FlowForgeBundle
 import FlowForgeDomain
 import FlowForgeProtocol
 import FlowForgeStore
+import FlowForgeTestValues
 import Foundation
 import Logging
 import Testing
@@ -73,7 +74,7 @@ import Testing
 
     @Test func `what is not signed, or signed otherwise, is refused in one way and audited`() async throws {
         let hook = try await Hook()
-        let before = await refused {
+        let before = try await refused {
             _ = try await hook.deliver(try hook.delivery(secret: "whsec_" + Data(repeating: 0, count: 32).base64EncodedString()))
         }
         let secret = try await hook.secret()
@@ -85,7 +86,7 @@ import Testing
             (try hook.delivery(secret: other, body: "{\"a\":1}", signedBody: "{}"), nil),
             (good, "\(ID<Trigger>.make())"), (good, "trg_nonsense"), (good, ""),
         ] as [(WebhookDelivery, String?)] {
-            let error = await refused { _ = try await hook.deliver(delivery, to: to) }
+            let error = try await refused { _ = try await hook.deliver(delivery, to: to) }
             errors.append(try #require(error))
         }
         #expect(Set(errors.map { "\($0.code.rawValue) \($0.message) \($0.hint ?? "")" }).count == 1)
@@ -101,7 +102,7 @@ import Testing
         let hook = try await Hook()
         let secret = try await hook.secret()
         for seconds in [-301.0, 301, -86_400] {
-            let error = await refused {
+            let error = try await refused {
                 _ = try await hook.deliver(try hook.delivery(secret: secret, at: seconds))
             }
             #expect(error?.code == .unauthenticated && error?.message.hasPrefix("webhook-timestamp is") == true)
@@ -141,7 +142,7 @@ import Testing
         try await hook.it.clock.fireDue()
         #expect(try await hook.it.ticks("hook").last?.reason?.hasPrefix("refused: parameters of flow 'a'") == true)
         for body in ["[]", "{", "\"day\"", #"{"day": {"a": 1}}"#, String(repeating: "[", count: 60_000)] {
-            let error = await refused {
+            let error = try await refused {
                 _ = try await hook.deliver(try hook.delivery("m3", secret: secret, body: body))
             }
             #expect(error?.code == .invalidRequest, "\(body.prefix(20))")
@@ -193,7 +194,7 @@ import Testing
         let hook = try await Hook()
         try await hook.it.deploy(["a": [TriggerSpec(name: "m", schedule: try schedule())]], version: "3")
         let id = try await hook.it.trigger("m").id
-        let error = await refused {
+        let error = try await refused {
             _ = try await hook.webhooks.makeSecret(id, .init(), by: .principal("ada"))
         }
         #expect(error?.code == .invalidRequest)
