@@ -10,18 +10,16 @@ import Testing
     .serialized, .enabled(if: Cable.obstacle == nil, Comment(rawValue: Cable.obstacle ?? "cables can be laid")),
     .timeLimit(.minutes(2)))
 struct NetworkFaultTests {
-    private func fleet(heldLease: Int = 6, _ body: @Sendable @escaping (Fleet, Cable) async throws -> Void) async throws {
+    private func fleet(_ body: @Sendable @escaping (Fleet, Cable) async throws -> Void) async throws {
         try await Cable.laid { cable in
             var settings = Fleet.Settings()
             settings.host = cable.host
-            settings.heldLease = heldLease
             try await Fleet.up(settings) { try await body($0, cable) }
         }
     }
 
     @Test func `a line that is cut for a moment costs nothing`() async throws {
-        // A moment by comparison, also where processes wait for a processor.
-        try await fleet(heldLease: 15) { fleet, cable in
+        try await fleet { fleet, cable in
             let far = try await FleetAgent.join(fleet, name: "far", namespace: cable.namespace)
             _ = try await far.start()
             let run = try await fleet.run("gated")

@@ -12,9 +12,10 @@ import Testing
 /// history has been checked.
 final class Fleet: Sendable {
     struct Settings: Sendable {
-        /// In seconds; short, but for tests of the defaults.
-        var startLease = 5
-        var heldLease = 6
+        /// In seconds; short, but for tests of the defaults, and long enough for a machine on which many tests run. That no
+        /// lease is taken back for 20 s after the control plane's start is longer than both.
+        var startLease = 15
+        var heldLease = 15
         var hasDefaultLeases = false
         /// Whether the history is checked at the end.
         var endsSound = true

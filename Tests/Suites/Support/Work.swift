@@ -31,7 +31,7 @@ enum Work {
         \(flow("daemonizing"))
         \(flow("talking"))
         \(flow("hanging", ", timeout: 1h"))
-        \(flow("timed", ", timeout: 1s, retries: {max: 1, delay: 0s}"))
+        \(flow("timed", ", timeout: 5s, retries: {max: 1, delay: 0s}"))
           writing: {tasks: {one: {layer: bronze, sql: one.sql, output: bronze.one, load: replace}}}
           chain:
             tasks:
