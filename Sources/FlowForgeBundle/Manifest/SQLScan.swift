@@ -14,8 +14,11 @@ struct SQLScan {
 
     /// The text without its comments and without white space that separates nothing: two texts of one
     /// code differ in formatting only. To compare, not to run.
-    private(set) var code = ""
+    var code: String { String(decoding: kept, as: UTF8.self) }
 
+    /// UTF-8. Plans look at every query of a bundle, and appending to a text one character at a time takes most of it.
+    private var kept: [UInt8] = []
+    private var lastKept: Unicode.Scalar?
     private let scalars: [Unicode.Scalar]
     private var index = 0
     private var line = 1
@@ -59,9 +62,10 @@ struct SQLScan {
             } else if isWordStart(scalar) {
                 let place = position
                 let word = word()
-                if firstWord == nil { firstWord = (word, place) }
-                if word.utf8.count == 11, word.lowercased() == "getvariable" { readVariable(place) }
-                if word == "e" || word == "E", index < scalars.count, scalars[index] == "'" { skipQuoted("'", escapes: true) }
+                if firstWord == nil { firstWord = (text(word), place) }
+                if word.count == 11, text(word).lowercased() == "getvariable" { readVariable(place) }
+                let isEscaping = word.count == 1 && (scalar == "e" || scalar == "E")
+                if isEscaping, index < scalars.count, scalars[index] == "'" { skipQuoted("'", escapes: true) }
             } else {
                 if firstWord == nil, scalar != "(" { firstWord = (String(Character(scalar)), position) }
                 skipToken(scalar)
@@ -87,8 +91,11 @@ struct SQLScan {
             func isText(_ scalar: Unicode.Scalar) -> Bool { isWordPart(scalar) || scalar == "'" || scalar == "\"" }
             return (isText(one) && isText(other)) || (one == "." && isDigit(other)) || (isDigit(one) && other == ".")
         }
-        if afterGap, let last = code.unicodeScalars.last, mayJoin(last, scalars[token.lowerBound]) { code += " " }
-        code.unicodeScalars.append(contentsOf: scalars[token])
+        if afterGap, let lastKept, mayJoin(lastKept, scalars[token.lowerBound]) { kept.append(0x20) }
+        for scalar in scalars[token] {
+            if scalar.isASCII { kept.append(UInt8(truncatingIfNeeded: scalar.value)) } else { kept += scalar.utf8 }
+        }
+        lastKept = scalars[token].last
     }
 
     private mutating func skipToken(_ scalar: Unicode.Scalar) {
@@ -172,12 +179,15 @@ struct SQLScan {
         return true
     }
 
-    private mutating func word() -> String {
+    private mutating func word() -> Range<Int> {
+        let start = index
+        while index < scalars.count, isWordPart(scalars[index]) { index += 1 }
+        return start..<index
+    }
+
+    private func text(_ range: Range<Int>) -> String {
         var text = String.UnicodeScalarView()
-        while index < scalars.count, isWordPart(scalars[index]) {
-            text.append(scalars[index])
-            index += 1
-        }
+        text.append(contentsOf: scalars[range])
         return String(text)
     }
 
