@@ -18,20 +18,17 @@ public final class Session {
     private(set) var afterUndo: [@Sendable () -> Void] = []
     /// In writes.
     let certificateCache: CertificateCache?
-    let manifestCache: ManifestCache?
-    let lockCache: LockCache?
+    let caches: DigestCaches
 
     init(
         db: Database, now: Date, scope: Scope = .platform, certificateCache: CertificateCache? = nil,
-        manifestCache: ManifestCache? = nil,
-        lockCache: LockCache? = nil
+        caches: DigestCaches
     ) {
         self.db = db
         self.now = now
         self.scope = scope
         self.certificateCache = certificateCache
-        self.manifestCache = manifestCache
-        self.lockCache = lockCache
+        self.caches = caches
     }
 
     /// Runs `action` once the transaction is durable; never when it is not. Used to wake waiters.

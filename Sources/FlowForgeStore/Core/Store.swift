@@ -81,8 +81,7 @@ public final class Store: Sendable {
     private let options: Options
     private let queue = Mutex(Queue())
     let certificateCache = CertificateCache()
-    let manifestCache = ManifestCache()
-    let lockCache = LockCache()
+    let caches = DigestCaches()
     private let watch: Mutex<WallClockWatch>
     /// What was found damaged since the store was opened: it does not heal by itself.
     private let damaged = Mutex<StoreError?>(nil)
@@ -112,7 +111,7 @@ public final class Store: Sendable {
             try migrator.migrate(pool)
             if let restoration = options.restoration {
                 let now = options.now()
-                try pool.write { try Session(db: $0, now: now).restorations.take(restoration) }
+                try pool.write { try Session(db: $0, now: now, caches: caches).restorations.take(restoration) }
             }
         } catch {
             throw StoreError.mapping(error)
@@ -127,8 +126,8 @@ public final class Store: Sendable {
         if step != nil { enqueue(PendingWrite(run: { _ in }, finish: { _ in })) }
         do {
             if options.isInline { return try readInline(body, now: now, scope: scope) }
-            return try await pool.read { [manifestCache, lockCache] db in
-                try body(Session(db: db, now: now, scope: scope, manifestCache: manifestCache, lockCache: lockCache))
+            return try await pool.read { [caches] db in
+                try body(Session(db: db, now: now, scope: scope, caches: caches))
             }
         } catch {
             throw noted(error)
@@ -137,7 +136,7 @@ public final class Store: Sendable {
 
     func readInline<T>(_ body: (Session) throws -> T, now: Date, scope: Scope) throws -> T {
         try pool.read { db in
-            try body(Session(db: db, now: now, scope: scope, manifestCache: manifestCache, lockCache: lockCache))
+            try body(Session(db: db, now: now, scope: scope, caches: caches))
         }
     }
 
@@ -218,11 +217,11 @@ public final class Store: Sendable {
         let now = step.map { before.addingTimeInterval($0.seconds) } ?? before
         do {
             try db.inTransaction(.immediate) {
-                if let step { try Session(db: db, now: now).deadlines.follow(step) }
+                if let step { try Session(db: db, now: now, caches: caches).deadlines.follow(step) }
                 for (index, pending) in group.enumerated() {
                     let session = Session(
                         db: db, now: now, scope: pending.scope, certificateCache: certificateCache,
-                        manifestCache: manifestCache, lockCache: lockCache)
+                        caches: caches)
                     do {
                         try Self.inSavepoint(db) {
                             try options.fault?(.beforeBody)

@@ -69,22 +69,16 @@ public struct BundleQueries {
 
     /// The validated manifest, as it stood in the bundle's config blob.
     public func manifest(digest: String) throws -> Manifest? {
-        if let known = session.manifestCache?.find(digest) { return known }
-        let text = try session.value(String.self, "SELECT manifest FROM bundle WHERE digest = ?", [digest])
-        guard let text else { return nil }
-        let manifest = try fromJSON(Manifest.self, text)
-        if text.utf8.count <= ManifestCache.largest { session.manifestCache?.keep(manifest, as: digest) }
-        return manifest
+        try session.caches.manifests.value(
+            digest, { try session.value(String.self, "SELECT manifest FROM bundle WHERE digest = ?", [digest]) },
+            { try fromJSON(Manifest.self, $0) })
     }
 
     /// What the bundle's `flowforge.lock` says; `nil` where it has none.
     public func lock(digest: String) throws -> BundleLock? {
-        if let known = session.lockCache?.find(digest) { return known }
-        let text = try session.value(String.self, "SELECT lock FROM bundle_lock WHERE digest = ?", [digest])
-        guard let text else { return nil }
-        let lock = try fromJSON(BundleLock.self, text)
-        session.lockCache?.keep(lock, bytes: text.utf8.count, as: digest)
-        return lock
+        try session.caches.locks.value(
+            digest, { try session.value(String.self, "SELECT lock FROM bundle_lock WHERE digest = ?", [digest]) },
+            { try fromJSON(BundleLock.self, $0) })
     }
 
     /// The organisation whose bundles have the name.

@@ -28,39 +28,51 @@ extension Session {
 public struct PlanQueries {
     let session: Session
 
+    private static let select = "SELECT digest, content_digest, created_at, created_by FROM plan"
+
+    /// The document is large, and mostly known.
+    private func plan(_ row: Row) throws -> PlanRow {
+        let digest: String = row["digest"]
+        let plan = try session.caches.plans.value(
+            digest, { try session.value(String.self, "SELECT document FROM plan WHERE digest = ?", [digest]) },
+            { try fromJSON(Plan.self, $0) })
+        guard let plan else { throw StoreError.corrupt("plan \(digest) is gone") }
+        return PlanRow(
+            digest: digest, contentDigest: row["content_digest"], plan: plan, createdAt: Date(milliseconds: row["created_at"]),
+            createdBy: row["created_by"])
+    }
+
     public func find(_ digest: String) throws -> PlanRow? {
-        try session.seen(try session.row("SELECT * FROM plan WHERE digest = ?", [digest]).map(PlanRow.init)) {
-            $0.plan.environment
-        }
+        try session.seen(try session.row("\(Self.select) WHERE digest = ?", [digest]).map(plan)) { $0.plan.environment }
     }
 
     /// At most `limit` plans whose digest begins so.
     public func matching(prefix: String, limit: Int) throws -> [PlanRow] {
         try session.rows(
-            "SELECT * FROM plan WHERE digest >= ? AND digest < ?\(session.inScope("environment")) ORDER BY digest LIMIT ?",
+            "\(Self.select) WHERE digest >= ? AND digest < ?\(session.inScope("environment")) ORDER BY digest LIMIT ?",
             [prefix, prefix + "g", limit]
-        ).map(PlanRow.init)
+        ).map(plan)
     }
 
     /// One with the same content that has not expired; the newest.
     public func equal(to contentDigest: String, environment: String) throws -> PlanRow? {
         try session.row(
             """
-            SELECT * FROM plan WHERE environment = ? AND content_digest = ? AND expires_at > ?
+            \(Self.select) WHERE environment = ? AND content_digest = ? AND expires_at > ?
             ORDER BY expires_at DESC LIMIT 1
             """, [environment, contentDigest, session.now.milliseconds]
-        ).map(PlanRow.init)
+        ).map(plan)
     }
 
     /// Newest first, those older than `before`.
     public func list(environment: String?, before: String?, limit: Int) throws -> [PlanRow] {
         try session.rows(
             """
-            SELECT * FROM plan WHERE (?1 IS NULL OR environment = ?1)
+            \(Self.select) WHERE (?1 IS NULL OR environment = ?1)
                 AND rowid < coalesce((SELECT rowid FROM plan WHERE digest = ?2), 9223372036854775807)\(session.inScope("environment"))
             ORDER BY rowid DESC LIMIT ?3
             """, [environment, before, limit]
-        ).map(PlanRow.init)
+        ).map(plan)
     }
 
     /// Storing what is there changes nothing.
@@ -166,13 +178,5 @@ public struct PlanQueries {
 
     public func readmit(_ digest: String, environment: String) throws {
         try session.change("DELETE FROM demotion WHERE environment = ? AND digest = ?", [environment, digest])
-    }
-}
-
-extension PlanRow {
-    fileprivate init(_ row: Row) throws {
-        self.init(
-            digest: row["digest"], contentDigest: row["content_digest"], plan: try row.json(Plan.self, "document"),
-            createdAt: Date(milliseconds: row["created_at"]), createdBy: row["created_by"])
     }
 }

@@ -207,9 +207,14 @@ public struct ReleaseQueries {
     public func lineage(environment: String, at time: Date? = nil) throws -> [OperatorAPI.LineageEdge] {
         let held = time == nil ? "valid_to IS NULL" : "valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2)"
         return try session.rows(
-            "SELECT edges FROM release_lineage WHERE environment = ?1 AND \(held) ORDER BY bundle",
+            "SELECT id, release FROM release_lineage WHERE environment = ?1 AND \(held) ORDER BY bundle",
             [environment] + (time.map { [$0.milliseconds] } ?? [])
-        ).flatMap { try $0.json([OperatorAPI.LineageEdge].self, "edges") }
+        ).flatMap { row in
+            let id: Int64 = row["id"]
+            return try session.caches.lineages.value(
+                row["release"], { try session.value(String.self, "SELECT edges FROM release_lineage WHERE id = ?", [id]) },
+                { try fromJSON([OperatorAPI.LineageEdge].self, $0) }) ?? []
+        }
     }
 }
 
