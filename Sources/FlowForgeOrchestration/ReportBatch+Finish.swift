@@ -16,7 +16,7 @@ extension ReportBatch {
 
         var published: AcceptedCompletion.Published?
         if finished.outcome == .succeeded, let output = finished.output {
-            published = .init(output: output, snapshot: try publish(output, run: run))
+            published = .init(output: output, snapshot: try publish(output, task: task, run: run))
         }
         try session.attempts.finish(
             attempt.id, state: lifecycle.state, metrics: finished.metrics, checks: finished.checks,
@@ -34,10 +34,10 @@ extension ReportBatch {
         try stager.attemptEnded(.reported(finished.outcome, finished.error), task: task, run: run)
     }
 
-    private mutating func publish(_ output: TaskOutput, run: RunRow) throws -> SnapshotReference {
+    private mutating func publish(_ output: TaskOutput, task: TaskRow, run: RunRow) throws -> SnapshotReference {
         let snapshot = try session.publications.publish(
             output.snapshot, location: output.location, of: output.asset, environment: run.environment,
-            pool: run.pool, offerAt: session.now + settings.publicationGrace)
+            pool: task.pool, offerAt: session.now + settings.publicationGrace)
         result.response.publications.append(
             AgentAPI.Publication(
                 environment: run.environment, asset: output.asset, snapshot: snapshot,

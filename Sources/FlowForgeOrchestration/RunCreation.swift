@@ -48,14 +48,15 @@ struct RunCreation {
                 .conflict, "\(holder) is changing '\(target.release.bundle.name)' in '\(environment.name)'",
                 hint: "wait for it: `flowforge promotion show \(holder)`", metadata: ["promotion": holder.description])
         }
-        let tasks = try tasks(of: target.flow)
+        let config = target.release.config ?? environment.releaseConfig
+        let tasks = try tasks(of: target.flow, config)
         var run = RunRow(
             id: .make(at: session.now), environment: environment.name,
-            pool: target.release.config?.pool ?? environment.pool,
+            pool: config.pool,
             release: target.release.id, bundle: target.release.bundle, flow: target.flow.name,
-            parameters: try parameters(target), variables: try variables(target, environment),
+            parameters: try parameters(target), variables: try variables(target, config),
             credentials: try Self.credentials(
-                of: target.flow, among: target.release.config?.credentials ?? environment.credentials, environment.name),
+                of: target.flow, among: config.credentials, environment.name),
             idempotencyKey: request.idempotencyKey, origin: origin,
             priority: try priority(target.flow), maxRuns: target.flow.concurrency,
             timeoutSeconds: target.flow.timeoutSeconds, createdBy: actor.description,
@@ -138,16 +139,15 @@ struct RunCreation {
 
     /// Those that the release was applied with. An environment may bind variables of other bundles too; only this
     /// bundle's are looked at.
-    private func variables(_ target: Target, _ environment: EnvironmentRow) throws -> [String: JSONValue] {
+    private func variables(_ target: Target, _ config: ReleaseConfig) throws -> [String: JSONValue] {
         let declared = Set(target.manifest.variables.map(\.name))
-        let values = target.release.config?.variables ?? environment.variables
         do throws(ParameterBindingError) {
             return try ParameterBinder.bind(
-                specs: target.manifest.variables, values: values.filter { declared.contains($0.key) })
+                specs: target.manifest.variables, values: config.variables.filter { declared.contains($0.key) })
         } catch {
             throw APIError(
                 .invalidRequest,
-                "environment '\(environment.name)' does not bind bundle '\(target.manifest.name)': \(error)",
+                "environment '\(request.environment)' does not bind bundle '\(target.manifest.name)': \(error)",
                 hint: "give the environment these variables, e.g. 'flowforge env create … --var name=value'",
                 metadata: ["variables": error.faults.map(\.name).joined(separator: ", ")])
         }
@@ -167,14 +167,15 @@ struct RunCreation {
         }
     }
 
-    private func tasks(of flow: FlowSpec) throws -> [NewTask] {
+    private func tasks(of flow: FlowSpec, _ config: ReleaseConfig) throws -> [NewTask] {
         let graph: TaskGraph
         do throws(TaskGraphError) {
             graph = try TaskGraph(flow.nodes)
         } catch {
             throw APIError(.invalidBundle, "flow '\(flow.name)': \(error)", hint: "push a corrected bundle")
         }
-        return NewTask.all(of: flow, in: graph, limits: origin.limits)
+        return try NewTask.all(
+            of: flow, in: graph, limits: origin.limits, config: config, environment: request.environment)
     }
 
     private func namesHint(_ name: String, _ names: [String]) -> String? {

@@ -48,7 +48,10 @@ struct RunRepetition {
             priority: priority, maxRuns: flow.concurrency, timeoutSeconds: flow.timeoutSeconds,
             createdBy: actor.description,
             createdAt: Date(timeIntervalSince1970: (session.now.timeIntervalSince1970 * 1000).rounded() / 1000))
-        let tasks = NewTask.all(of: flow, in: graph, limits: run.origin.limits).compactMap { task -> NewTask? in
+        let config = try session.releases.find(earlier.release)?.config ?? ReleaseConfig(pool: earlier.pool, variables: [:])
+        let all = try NewTask.all(
+            of: flow, in: graph, limits: run.origin.limits, config: config, environment: earlier.environment)
+        let tasks = all.compactMap { task -> NewTask? in
             guard !chosen.contains(task.name) else { return task }
             guard let attempt = done[task.name] else { return nil }
             var kept = task

@@ -23,7 +23,7 @@ extension RunRow {
         if maxRuns == nil {
             let open = Set(tasks.lazy.filter { $0.reuses == nil }.map(\.name))
             for task in tasks where open.contains(task.name) && !task.dependsOn.contains(where: open.contains) {
-                stager.wakes.add(ReadyTasks(pool: pool, engine: task.engine, count: 1))
+                stager.wakes.add(ReadyTasks(pool: task.pool, engine: task.engine, count: 1))
             }
         } else {
             try stager.admit(flowReference)
@@ -42,13 +42,22 @@ extension RunRow {
 }
 
 extension NewTask {
-    /// The tasks of a flow in topological order; each takes from `limits` beside its own.
-    static func all(of flow: FlowSpec, in graph: TaskGraph, limits: [LimitKey: Int]) -> [NewTask] {
+    /// The tasks of a flow in topological order, each for the agents of the pool that `config` has for it; each takes
+    /// from `limits` beside its own. Throws ``APIError`` where it has none.
+    static func all(
+        of flow: FlowSpec, in graph: TaskGraph, limits: [LimitKey: Int], config: ReleaseConfig, environment: String
+    ) throws(APIError) -> [NewTask] {
+        for name in flow.pools.sorted() where config.pool(named: name) == nil {
+            throw APIError(
+                .invalidRequest, "environment '\(environment)' has no pool for '\(name)', which flow '\(flow.name)' asks for",
+                hint: "declare it in the environment's file under 'pools', and release the bundle")
+        }
         let specs = Dictionary(flow.tasks.map { ($0.name, $0) }) { $1 }
         return graph.order.compactMap { name in
             specs[name].map { task in
                 NewTask(
-                    name: name, layer: task.layer, engine: task.engine, inputs: task.inputs, output: task.output,
+                    name: name, layer: task.layer, engine: task.engine,
+                    pool: config.pool(named: flow.pool(of: task)) ?? config.pool, inputs: task.inputs, output: task.output,
                     retry: task.retry.policy, timeoutSeconds: task.timeoutSeconds,
                     limits: (task.limits ?? [:]).reduce(into: limits) { $0[.resource($1.key), default: 0] += $1.value },
                     credentials: task.credentials ?? [],

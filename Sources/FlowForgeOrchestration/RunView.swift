@@ -21,7 +21,7 @@ enum RunView {
             OperatorAPI.TaskView(
                 name: task.name, layer: task.layer, engine: task.engine, state: task.state,
                 dependsOn: dependencies[task.id] ?? [], output: task.output, attempts: attempts[task.id] ?? [],
-                waitsFor: waitsFor(task), reuses: task.reusedAttempt)
+                pool: task.pool, waitsFor: waitsFor(task), reuses: task.reusedAttempt)
         }
         view.unpublished = try session.publications.unconfirmed(of: id)
         return view

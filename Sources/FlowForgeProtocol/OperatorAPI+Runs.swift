@@ -116,11 +116,13 @@ extension OperatorAPI {
         /// What a ready task waits for, for people: a limit, a paused flow, the writer of its output, a
         /// delay. Absent where it waits for an agent only.
         public var waitsFor: String?
+        /// Whose agents run it.
+        public var pool: String
         /// The attempt of an earlier run whose result stands for this task.
         public var reuses: ID<Attempt>?
         public init(
             name: String, layer: Layer, engine: String, state: TaskState, dependsOn: [String], output: AssetName?,
-            attempts: [AttemptView], waitsFor: String? = nil, reuses: ID<Attempt>? = nil
+            attempts: [AttemptView], pool: String, waitsFor: String? = nil, reuses: ID<Attempt>? = nil
         ) {
             self.name = name
             self.layer = layer
@@ -130,6 +132,7 @@ extension OperatorAPI {
             self.output = output
             self.attempts = attempts
             self.waitsFor = waitsFor
+            self.pool = pool
             self.reuses = reuses
         }
     }

@@ -16,6 +16,7 @@ struct ReleaseSwitch {
         let manifest = try session.bundles.requiredManifest(bundle)
         try Self.checkVariables(of: manifest, boundBy: config, environment.name)
         try Self.checkCredentials(of: manifest, declaredBy: config, environment.name)
+        try Self.checkPools(of: manifest, declaredBy: config, environment.name)
         try Self.checkWriters(of: manifest, in: environment, session)
         let former = try session.releases.current(environment: environment.name, bundle: bundle.name)
         if let former { try keepPointers(of: former) }
@@ -88,6 +89,23 @@ struct ReleaseSwitch {
         }
     }
 
+    private static func checkPools(
+        of manifest: Manifest, declaredBy config: ReleaseConfig, _ environment: String
+    ) throws(APIError) {
+        let missing = manifest.pools.filter { config.pool(named: $0) == nil }.sorted()
+        guard !missing.isEmpty else { return }
+        let users = missing.map { name in
+            "\(name) for \(manifest.flows.filter { $0.pools.contains(name) }.map(\.name).joined(separator: ", "))"
+        }
+        throw APIError(
+            .invalidRequest,
+            "environment '\(environment)' does not suit \(manifest.name)@\(manifest.version): it has no pool for "
+                + missing.joined(separator: ", "),
+            hint:
+                "say in the environment's file whose agents run these, under 'pools' (needed: \(users.joined(separator: "; ")))",
+            metadata: ["pools": missing.joined(separator: ", ")])
+    }
+
     /// An asset has one writer in an environment: with two, each would publish over the other's rows.
     private static func checkWriters(of manifest: Manifest, in environment: EnvironmentRow, _ session: Session) throws {
         let outputs = manifest.outputs
@@ -138,6 +156,9 @@ enum DeclaredLineage {
 }
 
 extension Manifest {
+    /// Every pool that its tasks ask for.
+    var pools: Set<String> { flows.reduce(into: []) { $0.formUnion($1.pools) } }
+
     var outputs: Set<AssetName> { Set(flows.flatMap(\.tasks).compactMap(\.output)) }
 
     /// By name of a flow, the other flows of the bundle that write what it reads.
@@ -159,6 +180,8 @@ extension ReleaseConfig {
         config.variables = variables.filter { wanted.contains($0.key) }
         let needed = Set(manifest.flows.flatMap(\.tasks).flatMap { $0.credentials ?? [] })
         config.credentials = credentials.filter { needed.contains($0.key) }
+        let asked = manifest.pools
+        config.pools = asked.isEmpty ? nil : pools?.filter { asked.contains($0.key) }
         return config
     }
 }

@@ -36,6 +36,20 @@ struct ManifestTests {
         #expect(orders.timeoutSeconds == 45)
     }
 
+    @Test func `a task asks for the pool that it names, else for its flow's`() throws {
+        let text = Sample.manifest("    tasks:\n", "    pool: sap\n    tasks:\n")
+            .replacing("sql: sql/orders.sql", with: "sql: sql/orders.sql\n        pool: large-memory")
+        let flow = try #require(try BundleBuilder.build(Sample.files(text)).manifest.flow("daily"))
+        #expect(flow.tasks.map(flow.pool(of:)) == ["sap", "large-memory"])
+        #expect(flow.pools == ["sap", "large-memory"])
+        let plain = try #require(try BundleBuilder.build(Sample.files()).manifest.flow("daily"))
+        #expect(plain.tasks.map(flow.pool(of:)) == ["sap", "sap"] && plain.pools.isEmpty)
+        for bad in ["\"\"", "Large", "a b", "[a]", "-a"] {
+            let found = Sample.problems(Sample.manifest("    tasks:\n", "    pool: \(bad)\n    tasks:\n"))
+            #expect(found.count == 1 && found[0].contains("pool"), "\(bad): \(found)")
+        }
+    }
+
     @Test func `every kind of check is read`() throws {
         let checks = """
             checks:

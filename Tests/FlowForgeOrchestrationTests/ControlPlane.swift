@@ -28,7 +28,7 @@ final class ControlPlane: Sendable {
 
     init(
         _ tasks: [TaskSpec] = medallion, parameters: [ParameterSpec] = [], variables: [ParameterSpec] = [],
-        bound: [String: JSONValue] = [:], credentials: [String: String] = [:],
+        bound: [String: JSONValue] = [:], credentials: [String: String] = [:], pools: [String: String] = [:],
         observers: [any CompletionObserver] = [CompletionRecorder()],
         wakeUps: WakeUps = WakeUps(), fault: (@Sendable (Store.FaultPoint) throws -> Void)? = nil
     ) async throws {
@@ -55,7 +55,8 @@ final class ControlPlane: Sendable {
             _ = try session.environments.insert(
                 EnvironmentSpec(
                     name: Self.environment, pool: Self.pool,
-                    config: [.init(name: "environment", values: bound.mapValues { ConfigValue($0) })], credentials: credentials),
+                    config: [.init(name: "environment", values: bound.mapValues { ConfigValue($0) })], credentials: credentials,
+                    pools: pools),
                 by: "principal:test")
         }
         try await deploy(

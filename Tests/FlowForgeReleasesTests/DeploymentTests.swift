@@ -95,6 +95,22 @@ struct DeploymentTests {
         #expect(try await fixture.deploy("demo@1.0.0", to: "right").created)
     }
 
+    @Test func `a pool that the environment lacks is refused by name`() async throws {
+        let fixture = try ReleasesFixture()
+        try await fixture.push(try fixture.pack(pool: "gpu"))
+        for (name, pools) in [("none", ["other": "local"]), ("right", ["gpu": "dear", "other": "local"])] {
+            _ = try await fixture.store.write { session in
+                try session.environments.insert(EnvironmentSpec(name: name, pool: "local", pools: pools), by: "x")
+            }
+        }
+        let missing = await refusal { try await fixture.deploy("demo@1.0.0", to: "none") }
+        #expect(missing?.code == .invalidRequest && missing?.metadata["pools"] == "gpu")
+        #expect(missing?.message.contains("no pool for gpu") == true && missing?.hint?.contains("gpu for main") == true)
+        let release = try await fixture.deploy("demo@1.0.0", to: "right").release
+        let config = try await fixture.store.read { try $0.releases.find(release.id)?.config }
+        #expect(config?.pools == ["gpu": "dear"], "it keeps what it needs of them")
+    }
+
     @Test func `an asset has one writer in an environment`() async throws {
         let fixture = try ReleasesFixture()
         try await fixture.createEnvironment("dev")

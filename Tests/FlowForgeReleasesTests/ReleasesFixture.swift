@@ -52,7 +52,7 @@ final class ReleasesFixture: Sendable {
     /// A bundle of one flow with one task that writes `output`.
     func pack(
         _ name: String = "demo", version: String = "1.0.0", output: String = "bronze.t", query: String = "SELECT 1 AS n",
-        variables: String = "{}", credentials: String? = nil
+        variables: String = "{}", credentials: String? = nil, pool: String? = nil
     ) throws -> PackedBundle {
         let source = folder.appending(path: "source-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: source, withIntermediateDirectories: true)
@@ -69,6 +69,7 @@ final class ReleasesFixture: Sendable {
                     layer: \(output.prefix { $0 != "." })
                     \(credentials.map { "command: [make]\n        credentials: \($0)" } ?? "sql: make.sql")
                     output: \(output)
+            \(pool.map { "        pool: \($0)" } ?? "")
             """
         try Data(manifest.utf8).write(to: source.appending(path: "flowforge.yaml"))
         let program = source.appending(path: credentials == nil ? "make.sql" : "make")

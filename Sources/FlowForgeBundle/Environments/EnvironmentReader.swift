@@ -17,8 +17,8 @@ public final class EnvironmentReader {
     }
 
     static let keys = [
-        "environment", "upstream", "regions", "residency", "classification", "pool", "mode", "config", "credentials", "storage",
-        "protection", "windows", "rate", "expires",
+        "environment", "upstream", "regions", "residency", "classification", "pool", "pools", "mode", "config", "credentials",
+        "storage", "protection", "windows", "rate", "expires",
     ]
 
     /// The environment that `file` declares. `read` gives the bytes of a file of default values, by its path as
@@ -58,7 +58,8 @@ public final class EnvironmentReader {
             credentials: texts(root, "credentials"), storage: texts(root, "storage"), protection: protection ?? .init(),
             windows: windows, rate: rate, mode: root.choice("mode", ReleaseMode.self) ?? .physical,
             expiresAt: root["expires"] == nil ? nil : expiry(root),
-            project: head?.text("project").flatMap { $0 == FlowForgeDomain.Scope.defaultName ? nil : $0 })
+            project: head?.text("project").flatMap { $0 == FlowForgeDomain.Scope.defaultName ? nil : $0 },
+            pools: texts(root, "pools"))
         return name == nil || pool == nil ? nil : spec
     }
 

@@ -34,6 +34,7 @@ public enum EnvironmentWriter {
         if let residency = spec.residency { root.add("residency", residency) }
         if let ceiling = spec.classification { root.add("classification", ceiling.rawValue) }
         root.add("pool", spec.pool)
+        if let pools = spec.pools { root.add("pools", words: pools) }
         if spec.mode != .physical { root.add("mode", spec.mode.rawValue) }
         if let config = config(spec.config) { root.add("config", config) }
         if !spec.credentials.isEmpty { root.add("credentials", words: spec.credentials) }

@@ -13,7 +13,7 @@ extension ManifestReader {
     private static let taskKeys =
         [
             "description", "layer", "engine", "sql", "source", "command", "inputs", "output", "load", "keys",
-            "partition_by", "columns", "checks", "after", "uses", "when_cut_off", "credentials",
+            "partition_by", "columns", "checks", "after", "uses", "when_cut_off", "credentials", "pool",
         ] + TaskLimits.keys
 
     func limits(_ mapping: YAMLMapping, _ base: TaskLimits) -> TaskLimits {
@@ -60,7 +60,13 @@ extension ManifestReader {
             timeoutSeconds: limits.timeoutSeconds, resources: limits.resources,
             description: body.text("description") ?? "", limits: uses(body),
             whenCutOff: body.choice("when_cut_off", WhenCutOff.self), after: after(body, of: flow, task: entry.key),
-            credentials: credentials(body))
+            credentials: credentials(body), pool: pool(body))
+    }
+
+    /// What environments call the pool that it asks for.
+    func pool(_ body: YAMLMapping) -> String? {
+        guard let text = body.text("pool") else { return nil }
+        return check(text, "pool", dashes: true, at: body.position(of: "pool")) ? text : nil
     }
 
     /// What an engine of ours reads could end up in a table; a program is answerable for what it reads.

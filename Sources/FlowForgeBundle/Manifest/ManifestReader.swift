@@ -125,12 +125,13 @@ final class ManifestReader {
                 },
                 concurrency: flow.integer("concurrency", in: 1...10_000).map(Int.init),
                 timeoutSeconds: flow.duration("timeout", in: 1...30 * 86_400),
-                priority: flow.integer("priority", in: -100...100).map(Int.init), triggers: triggers(flow, of: entry.key))
+                priority: flow.integer("priority", in: -100...100).map(Int.init), triggers: triggers(flow, of: entry.key),
+                pool: pool(flow))
         }
         .sorted { $0.name < $1.name }
     }
 
-    private static let flowKeys = ["description", "tasks", "triggers", "concurrency", "timeout", "priority"]
+    private static let flowKeys = ["description", "tasks", "triggers", "concurrency", "timeout", "priority", "pool"]
 }
 
 extension ManifestReader {

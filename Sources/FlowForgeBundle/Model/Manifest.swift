@@ -54,10 +54,14 @@ public struct FlowSpec: Hashable, Sendable, Codable {
     public var timeoutSeconds: Double?
     /// -100 … 100; absent: 0.
     public var priority: Int?
+    /// The pool that its tasks ask for, and that looks for the files of its triggers, by the name that environments
+    /// declare it under; absent: the environment's own.
+    public var pool: String?
 
     public init(
         name: String, description: String = "", tasks: [TaskSpec], concurrency: Int? = nil,
-        timeoutSeconds: Double? = nil, priority: Int? = nil, triggers: [TriggerSpec]? = nil
+        timeoutSeconds: Double? = nil, priority: Int? = nil, triggers: [TriggerSpec]? = nil,
+        pool: String? = nil
     ) {
         self.name = name
         self.description = description
@@ -65,6 +69,7 @@ public struct FlowSpec: Hashable, Sendable, Codable {
         self.concurrency = concurrency
         self.timeoutSeconds = timeoutSeconds
         self.priority = priority
+        self.pool = pool
         self.triggers = triggers
     }
 }
@@ -101,6 +106,8 @@ public struct TaskSpec: Hashable, Sendable, Codable {
     public var after: [String]?
     /// Names of the environment's credentials that its program may read; `command` only.
     public var credentials: [String]?
+    /// The pool that it asks for; absent: what its flow asks for.
+    public var pool: String?
 
     public init(
         name: String, layer: Layer, engine: String = "duckdb", sql: String? = nil, source: SourceSpec? = nil,
@@ -108,7 +115,7 @@ public struct TaskSpec: Hashable, Sendable, Codable {
         columns: [ColumnSpec] = [], checks: [CheckSpec] = [], retry: RetrySpec = RetrySpec(),
         timeoutSeconds: Double = 3600, resources: ResourceSpec = ResourceSpec(), description: String = "",
         limits: [String: Int]? = nil, whenCutOff: WhenCutOff? = nil, after: [String]? = nil,
-        credentials: [String]? = nil
+        credentials: [String]? = nil, pool: String? = nil
     ) {
         self.name = name
         self.description = description
@@ -129,6 +136,7 @@ public struct TaskSpec: Hashable, Sendable, Codable {
         self.whenCutOff = whenCutOff
         self.after = after
         self.credentials = credentials
+        self.pool = pool
     }
 }
 
@@ -211,6 +219,12 @@ extension Manifest {
 
 extension FlowSpec {
     public func task(_ name: String) -> TaskSpec? { tasks.first { $0.name == name } }
+
+    /// The pool that the task asks for; `nil`: the environment's own.
+    public func pool(of task: TaskSpec) -> String? { task.pool ?? pool }
+
+    /// Every pool that it asks for.
+    public var pools: Set<String> { Set((tasks.map(\.pool) + [pool]).compactMap(\.self)) }
 }
 
 extension FlowSpec {

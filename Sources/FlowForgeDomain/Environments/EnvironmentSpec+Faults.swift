@@ -22,15 +22,13 @@ extension EnvironmentSpec {
     /// Of a text value, in bytes.
     public static let longestValue = 4096
     static let mostGates = 50
+    static let mostPools = 50
     private static let plain = "use lower-case letters, digits and '_', beginning with a letter, at most 63 characters"
 
     /// Everything that is wrong with it by itself; whether its upstreams exist is the store's to say.
     public func faults() -> [FieldFault] {
         var faults: [FieldFault] = []
         if !isPlainName(name) { faults.append(.init("name", "'\(name.prefix(80))' is no environment name", hint: Self.plain)) }
-        if !isPlainName(pool, dashes: true) {
-            faults.append(.init("pool", "'\(pool.prefix(80))' is no pool name", hint: "\(Self.plain); '-' is allowed too"))
-        }
         if !isPlainName(tier, dashes: true) {
             faults.append(.init("tier", "'\(tier.prefix(80))' is no tier", hint: "dev, qa, uat, prod, or a word of your own"))
         }
@@ -41,7 +39,7 @@ extension EnvironmentSpec {
                 ))
         }
         if description.utf8.count > 1000 { faults.append(.init("description", "is longer than 1000 bytes")) }
-        faults += upstreamFaults + configFaults + credentialFaults + storageFaults + gateFaults
+        faults += poolFaults + upstreamFaults + configFaults + credentialFaults + storageFaults + gateFaults
         for (index, region) in regions.enumerated() where !Self.isWord(region) {
             faults.append(.init("regions[\(index)]", "'\(region.prefix(80))' is no region", hint: "e.g. eu-central-1"))
         }
@@ -57,6 +55,28 @@ extension EnvironmentSpec {
             if rate.currency.utf8.count != 3 || !rate.currency.utf8.allSatisfy({ (65...90).contains($0) }) {
                 faults.append(
                     .init("rate.currency", "'\(rate.currency.prefix(20))' is no currency", hint: "three capitals, e.g. EUR"))
+            }
+        }
+        return faults
+    }
+
+    private var poolFaults: [FieldFault] {
+        let hint = "\(Self.plain); '-' is allowed too"
+        var faults: [FieldFault] = []
+        if !isPlainName(pool, dashes: true) { faults.append(.init("pool", "'\(pool.prefix(80))' is no pool name", hint: hint)) }
+        let named = (pools ?? [:]).sorted { $0.key < $1.key }
+        if named.count > Self.mostPools {
+            faults.append(.init("pools", "names \(named.count) pools, at most \(Self.mostPools) are allowed"))
+        }
+        for (name, pool) in named {
+            let field = "pools.\(name.prefix(80))"
+            if name == Self.ownPool {
+                faults.append(.init(field, "is what the environment's own pool is called", hint: "use another name"))
+            } else if !isPlainName(name, dashes: true) {
+                faults.append(.init(field, "is no name that a task can ask for", hint: hint))
+            }
+            if !isPlainName(pool, dashes: true) {
+                faults.append(.init(field, "'\(pool.prefix(80))' is no pool name", hint: hint))
             }
         }
         return faults

@@ -17,8 +17,11 @@ public struct EnvironmentSpec: Hashable, Sendable, Codable {
     public var residency: String?
     /// The highest that its data may be classified.
     public var classification: DataClass?
-    /// The agent pool that runs its tasks.
+    /// The agent pool that runs its tasks, but for those that ask for another.
     public var pool: String
+    /// The pools of tasks that ask for one, by the name that they have for it; absent where there is none. All of an
+    /// environment's pools have its lake.
+    public var pools: [String: String]?
     /// Layers of values, the later over the earlier. The last is the environment's own.
     public var config: [ConfigLayer]
     /// References by name: `aws-sm://…`; never values.
@@ -39,7 +42,7 @@ public struct EnvironmentSpec: Hashable, Sendable, Codable {
         residency: String? = nil, classification: DataClass? = nil, pool: String, config: [ConfigLayer] = [],
         credentials: [String: String] = [:], storage: [String: String] = [:], protection: Protection = Protection(),
         windows: ChangeWindows? = nil, rate: Rate? = nil, mode: ReleaseMode = .physical, expiresAt: Date? = nil,
-        project: String? = nil
+        project: String? = nil, pools: [String: String] = [:]
     ) {
         self.project = project
         self.name = name
@@ -50,6 +53,7 @@ public struct EnvironmentSpec: Hashable, Sendable, Codable {
         self.residency = residency
         self.classification = classification
         self.pool = pool
+        self.pools = pools.isEmpty ? nil : pools
         self.config = config
         self.credentials = credentials
         self.storage = storage
@@ -103,6 +107,12 @@ public struct EnvironmentSpec: Hashable, Sendable, Codable {
             self.currency = currency
         }
     }
+
+    /// What its own pool is called where all are named; none of `pools` may be called so.
+    public static let ownPool = "pool"
+
+    /// Every pool that runs tasks of it, each once, by name.
+    public var allPools: [String] { Set([pool] + (pools ?? [:]).values).sorted() }
 
     /// Every gate that a plan must pass: those declared, and a soak for each upstream that asks for one.
     public var gates: [GateSpec] {
@@ -165,11 +175,22 @@ public struct ReleaseConfig: Hashable, Sendable, Codable {
     public var pool: String
     public var variables: [String: JSONValue]
     public var credentials: [String: String]
+    /// See ``EnvironmentSpec/pools``.
+    public var pools: [String: String]?
 
-    public init(pool: String, variables: [String: JSONValue], credentials: [String: String] = [:]) {
+    public init(
+        pool: String, variables: [String: JSONValue], credentials: [String: String] = [:], pools: [String: String]? = nil
+    ) {
         self.pool = pool
         self.variables = variables
         self.credentials = credentials
+        self.pools = pools
+    }
+
+    /// The pool of tasks that ask for `name`, or for none; `nil` where the environment has none of that name.
+    public func pool(named name: String?) -> String? {
+        guard let name else { return pool }
+        return pools?[name]
     }
 
     /// Sorted by kind and name.
@@ -182,7 +203,10 @@ public struct ReleaseConfig: Hashable, Sendable, Codable {
                     ? nil : ConfigurationChange(kind: kind, name: name, before: before[name], after: after[name])
             }
         }
-        return changes(.pool, ["pool": .string(pool)], ["pool": .string(other.pool)])
+        func all(_ config: ReleaseConfig) -> [String: JSONValue] {
+            (config.pools ?? [:]).mapValues { .string($0) }.merging([EnvironmentSpec.ownPool: .string(config.pool)]) { $1 }
+        }
+        return changes(.pool, all(self), all(other))
             + changes(.variable, variables, other.variables)
             + changes(.credential, credentials.mapValues { .string($0) }, other.credentials.mapValues { .string($0) })
     }

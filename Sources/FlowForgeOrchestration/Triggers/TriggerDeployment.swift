@@ -34,15 +34,17 @@ public struct TriggerDeployment: ReleaseObserver {
         let values = Self.values(manifest, config)
         for (flow, spec) in declared {
             let pattern = try spec.file.map { try Self.pattern($0, values) }
+            // Releasing has checked that the environment has it.
+            let pool = config.pool(named: manifest.flow(flow)?.pool) ?? config.pool
             if var trigger = known.first(where: { $0.flow == flow && $0.name == spec.name }) {
                 guard
-                    trigger.specification != spec || !trigger.isLive || trigger.pool != config.pool
+                    trigger.specification != spec || !trigger.isLive || trigger.pool != pool
                         || trigger.pattern != pattern
                 else { continue }
                 let keepsPosition = trigger.isLive && trigger.specification.schedule == spec.schedule
                 if !keepsPosition { try ScheduleFiring(session: session, wakeUps: wakeUps).settle(trigger) }
                 trigger.specification = spec
-                trigger.pool = config.pool
+                trigger.pool = pool
                 trigger.pattern = pattern
                 trigger.isLive = true
                 try session.fileWatches.release(trigger.id)
@@ -52,7 +54,7 @@ public struct TriggerDeployment: ReleaseObserver {
             } else {
                 var trigger = TriggerRow(
                     id: .make(at: session.now), environment: release.environment, bundle: release.bundle.name, flow: flow,
-                    specification: spec, pool: config.pool, createdAt: session.now)
+                    specification: spec, pool: pool, createdAt: session.now)
                 trigger.pattern = pattern
                 TriggerSchedule.arm(&trigger, at: session.now)
                 try session.triggers.insert(trigger)

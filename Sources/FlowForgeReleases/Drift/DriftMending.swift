@@ -84,7 +84,11 @@ struct DriftMending {
                 spec.config.append(own)
             }
         case "credential" where parts.count == 2: spec.credentials[parts[1]] = applied.credentials[parts[1]]
-        case "pool": spec.pool = applied.pool
+        case "pool" where finding.name == "pool.\(EnvironmentSpec.ownPool)": spec.pool = applied.pool
+        case "pool" where parts.count == 2:
+            var pools = spec.pools ?? [:]
+            pools[parts[1]] = applied.pools?[parts[1]]
+            spec.pools = pools
         default: throw APIError(.conflict, "'\(finding.name)' is not known here")
         }
         _ = try session.environments.update(environment, spec: spec, overrides: overrides)

@@ -33,9 +33,12 @@ extension Session {
     private func ofScope(_ column: String, pools: Bool) -> String {
         guard let organisation = scope.organisation else { return "" }
         let project = scope.projects.map { " AND project IN (\($0.sorted().map(Self.quoted).joined(separator: ", ")))" } ?? ""
-        let environments = "FROM environment WHERE organisation = \(Self.quoted(organisation))\(project)"
-        guard pools else { return " AND \(column) IN (SELECT name \(environments))" }
-        if !project.isEmpty { return " AND \(column) IN (SELECT pool \(environments))" }
+        let condition = "WHERE organisation = \(Self.quoted(organisation))\(project)"
+        guard pools else { return " AND \(column) IN (SELECT name FROM environment \(condition))" }
+        if !project.isEmpty {
+            let others = "SELECT value FROM environment, json_each(spec, '$.pools') \(condition)"
+            return " AND \(column) IN (SELECT pool FROM environment \(condition) UNION ALL \(others))"
+        }
         return " AND \(column) IN (SELECT name FROM pool WHERE organisation = \(Self.quoted(organisation)))"
     }
 

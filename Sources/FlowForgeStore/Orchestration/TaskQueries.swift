@@ -44,7 +44,7 @@ public struct TaskQueries {
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                run.id.description, task.name, position, run.environment, run.pool, task.layer.rawValue,
+                run.id.description, task.name, position, run.environment, task.pool, task.layer.rawValue,
                 task.engine, try jsonText(task.inputs), task.output?.description, task.retry.retries,
                 Self.milliseconds(task.retry.delaySeconds), task.retry.backoff, task.retry.jitter,
                 Self.milliseconds(task.retry.longestDelaySeconds), Self.milliseconds(task.timeoutSeconds), run.priority,

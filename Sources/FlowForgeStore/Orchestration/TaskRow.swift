@@ -8,6 +8,8 @@ public struct NewTask: Sendable {
     public var name: String
     public var layer: Layer
     public var engine: String
+    /// Whose agents run it.
+    public var pool: String
     public var inputs: [AssetName]
     public var output: AssetName?
     public var retry: RetryPolicy
@@ -23,13 +25,14 @@ public struct NewTask: Sendable {
     public var reuses: ID<Attempt>?
 
     public init(
-        name: String, layer: Layer, engine: String, inputs: [AssetName], output: AssetName?, retry: RetryPolicy,
+        name: String, layer: Layer, engine: String, pool: String, inputs: [AssetName], output: AssetName?, retry: RetryPolicy,
         timeoutSeconds: Double = 3600, limits: [LimitKey: Int] = [:], credentials: [String] = [], dependsOn: [String],
         reuses: ID<Attempt>? = nil
     ) {
         self.name = name
         self.layer = layer
         self.engine = engine
+        self.pool = pool
         self.inputs = inputs
         self.output = output
         self.retry = retry

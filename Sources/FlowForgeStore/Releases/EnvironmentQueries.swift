@@ -5,7 +5,7 @@ internal import GRDB
 
 public struct EnvironmentRow: Sendable, Hashable {
     public var name: String
-    /// The agent pool that runs the environment's tasks.
+    /// The agent pool that runs the environment's tasks, but for those that ask for another.
     public var pool: String
     /// Values of bundle variables, by name: what the declaration's layers and the overrides come to.
     public var variables: [String: JSONValue]
@@ -30,11 +30,8 @@ public struct EnvironmentRow: Sendable, Hashable {
 
     /// What a release that is applied now would be applied with.
     public var releaseConfig: ReleaseConfig {
-        ReleaseConfig(pool: pool, variables: variables, credentials: spec.credentials)
+        ReleaseConfig(pool: pool, variables: variables, credentials: spec.credentials, pools: spec.pools)
     }
-
-    /// References to secrets, by the names that tasks have for them (`CredentialReference`); never values.
-    public var credentials: [String: String] { spec.credentials }
 
     public func isExpired(at now: Date) -> Bool { expiresAt.map { $0 <= now } ?? false }
 }
@@ -59,15 +56,15 @@ public struct EnvironmentQueries {
         ).map(EnvironmentRow.init)
     }
 
-    /// In the scope's organisation, or `default`; its pool becomes that organisation's if it is nobody's. Throws
-    /// ``APIError`` `conflict` when the name, or the pool, is another's.
+    /// In the scope's organisation, or `default`; its pools become that organisation's if they are nobody's.
+    /// Throws ``APIError`` `conflict` when the name, or a pool, is another's.
     @discardableResult
     public func insert(_ spec: EnvironmentSpec, by creator: String) throws -> EnvironmentRow {
         var row = EnvironmentRow(
             spec, createdAt: Date(milliseconds: session.now.milliseconds), createdBy: creator)
         row.organisation = session.scope.organisation ?? Scope.defaultName
         try requireFree(spec.name)
-        try session.organisations.claim(pool: row.pool, for: row.organisation)
+        for pool in spec.allPools { try session.organisations.claim(pool: pool, for: row.organisation) }
         try session.change(
             """
             INSERT INTO environment (name, pool, variables, created_at, created_by, spec, expires_at, organisation, project)
@@ -98,7 +95,7 @@ public struct EnvironmentQueries {
         var new = EnvironmentRow(spec, createdAt: row.createdAt, createdBy: row.createdBy)
         new.overrides = overrides
         new.organisation = row.organisation
-        if new.pool != row.pool { try session.organisations.claim(pool: new.pool, for: row.organisation) }
+        for pool in spec.allPools { try session.organisations.claim(pool: pool, for: row.organisation) }
         new.variables = EffectiveConfig(spec.config, overrides: overrides).values
         new.serial = row.serial + 1
         try session.change(

@@ -51,6 +51,7 @@ struct TaskRow {
         case .succeeded: if task.reuses != nil { parts.append(style.paint("kept from the earlier run", .dim)) }
         case .ready where task.waitsFor != nil:
             parts.append(style.paint("waits for \(Printable.line(task.waitsFor ?? ""))", .yellow))
+        case .ready: parts.append(style.paint("waits for an agent of pool \(Printable.line(task.pool))", sign.ink))
         case .running:
             if let progress = last?.progress {
                 let percent = progress.percent.map { " \(Int(max(0, min(100, $0)).rounded(.down))) %" } ?? ""

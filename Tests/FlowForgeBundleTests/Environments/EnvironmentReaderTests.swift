@@ -14,6 +14,7 @@ struct EnvironmentReaderTests {
         residency: eu
         classification: confidential
         pool: prod-eu
+        pools: {large: prod-eu-large, sap: prod-sap}
         mode: virtual
         config:
           defaults: [base.yaml]
@@ -64,6 +65,7 @@ struct EnvironmentReaderTests {
         let spec = try read(Self.full)
         #expect(spec.upstream == [.init(environment: "qa", soakSeconds: 86_400), .init(environment: "staging")])
         #expect(spec.gates.count == 11 && spec.gates.last?.name == "soak-qa")
+        #expect(spec.allPools == ["prod-eu", "prod-eu-large", "prod-sap"])
         let config = EffectiveConfig(spec.config, overrides: ["retries": 9])
         #expect(config.entries["limit"] == .init(value: 5, layer: "environment"))
         #expect(config.entries["retries"] == .init(value: 9, layer: "override"))
@@ -129,6 +131,10 @@ struct EnvironmentReaderTests {
         ("environment: {name: a}\npool: local\nconfig: {values: {x: [1]}}", "must be text"),
         ("environment: {name: a}\npool: local\nconfig: {values: {x: {type: integer, value: many}}}", "is not"),
         ("environment: {name: a}\npool: &p local", "anchor"),
+        ("environment: {name: a}\npool: local\npools: {large: 'x y'}", "pools.large: 'x y' is no pool name"),
+        ("environment: {name: a}\npool: local\npools: {Large: x}", "no name that a task can ask for"),
+        ("environment: {name: a}\npool: local\npools: {pool: x}", "environment's own pool"),
+        ("environment: {name: a}\npool: local\npools: [x]", "'pools'"),
         ("environment: {name: a}\npool: local\npool: other", "twice"),
     ]) func `what is wrong is said with its place`(text: String, word: String) throws {
         let found = problems(text)

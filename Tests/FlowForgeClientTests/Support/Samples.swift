@@ -27,7 +27,7 @@ enum Samples {
     ) -> OperatorAPI.TaskView {
         .init(
             name: name, layer: layer, engine: "duckdb", state: state, dependsOn: [], output: output.flatMap { AssetName($0) },
-            attempts: attempts)
+            attempts: attempts, pool: "local")
     }
 
     static func run(

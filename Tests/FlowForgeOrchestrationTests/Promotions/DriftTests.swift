@@ -98,6 +98,26 @@ import Testing
         #expect(try await fixture.plane.audited("drift.revert").count == 3)
     }
 
+    @Test func `a pool that tasks ask for is part of what was applied`() async throws {
+        let fixture = try await PromotionFixture()
+        func spec(_ pools: [String: String]) -> EnvironmentSpec {
+            EnvironmentSpec(name: "qa", tier: "qa", upstream: [.init(environment: "dev")], pool: ControlPlane.pool, pools: pools)
+        }
+        try await fixture.apply(spec(["large": ControlPlane.pool, "unused": "a"]))
+        try await fixture.release("1.0.0", extra: "    pool: large\n")
+        try await fixture.apply(spec(["large": "elsewhere", "unused": "b"]))
+        let found = try await fixture.drifts.look("qa").findings
+        #expect(found.map(\.key) == ["configuration:pool.large"])
+        // What was released goes on as it was until then.
+        let run = try await fixture.plane.start(bundle: "mart", flow: "build", environment: "qa")
+        #expect(run.tasks?.allSatisfy { $0.pool == ControlPlane.pool } == true)
+        try await fixture.work()
+
+        let left = try await fixture.drifts.revert("configuration:pool.large", of: "qa", by: fixture.bob).findings
+        let pools = try await fixture.plane.store.read { try $0.environments.find("qa")?.spec.pools }
+        #expect(left.isEmpty && pools == ["large": ControlPlane.pool, "unused": "b"])
+    }
+
     @Test func `a suppression has an owner and ends, and a plan does not count it`() async throws {
         let fixture = try await PromotionFixture()
         try await fixture.release("1.0.0", extra: nightly)

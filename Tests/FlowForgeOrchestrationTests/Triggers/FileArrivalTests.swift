@@ -41,6 +41,17 @@ import Testing
         #expect(try await one.poll(free: 0).watches == nil)
     }
 
+    @Test func `agents of the pool that the flow asks for look, of another from the release on that asks for it`() async throws {
+        let it = try await TriggerPlane(pools: ["large": "giants"])
+        let (own, large) = (try await it.plane.agent("own"), try await it.plane.agent("large", pool: "giants"))
+        let trigger = TriggerSpec(name: "landing", file: FileArrivalSpec(path: "/in/*.csv", everySeconds: 5))
+        try await it.deploy(["a": [trigger]])
+        #expect(try await own.poll(free: 0).watches?.count == 1)
+        try await it.deploy(["a": [trigger]], version: "3", pool: "large")
+        #expect(try await own.poll(free: 0).watches == nil)
+        #expect(try await large.poll(free: 0).watches?.count == 1)
+    }
+
     @Test func `files that are new start one run, and are not new again`() async throws {
         let it = try await plane()
         let agent = try await it.plane.agent()

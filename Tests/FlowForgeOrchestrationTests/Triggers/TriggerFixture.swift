@@ -19,9 +19,10 @@ struct TriggerPlane {
     /// The fixture's clock starts here: a Friday, 2027-01-15 08:00 UTC.
     static let start = Date(timeIntervalSince1970: 1_800_000_000)
 
-    init(fault: (@Sendable (Store.FaultPoint) throws -> Void)? = nil) async throws {
+    init(pools: [String: String] = [:], fault: (@Sendable (Store.FaultPoint) throws -> Void)? = nil) async throws {
         let wakeUps = WakeUps()
-        plane = try await ControlPlane(observers: [CompletionRecorder(), AssetUpdates(wakeUps: wakeUps)], fault: fault)
+        plane = try await ControlPlane(
+            pools: pools, observers: [CompletionRecorder(), AssetUpdates(wakeUps: wakeUps)], fault: fault)
         triggers = Triggers(store: plane.store, wakeUps: plane.wakeUps)
         clock = TriggerClock(
             store: plane.store, wakeUps: plane.wakeUps, figures: figures,
@@ -31,12 +32,12 @@ struct TriggerPlane {
     /// Deploys a bundle with one flow for each name, each of one task that writes `bronze.<flow>`.
     func deploy(
         _ flows: [String: [TriggerSpec]], bundle: String = "shop", version: String = "2", parameters: [ParameterSpec] = [],
-        variables: [ParameterSpec] = []
+        variables: [ParameterSpec] = [], pool: String? = nil
     ) async throws {
         let manifest = Manifest(
             name: bundle, version: version, parameters: parameters, variables: variables,
             flows: flows.sorted { $0.key < $1.key }.map { name, triggers in
-                FlowSpec(name: name, tasks: [task("write", output: "bronze.\(name)")], triggers: triggers)
+                FlowSpec(name: name, tasks: [task("write", output: "bronze.\(name)")], triggers: triggers, pool: pool)
             })
         let (observer, store) = (TriggerDeployment(wakeUps: plane.wakeUps), plane.store)
         try await store.write { session in

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import FlowForgeBundle
 import FlowForgeDomain
 import FlowForgeProtocol
+import FlowForgeStore
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -62,6 +63,11 @@ import Testing
             let pool = try await fixture.post(
                 "/environments", OperatorAPI.CreateEnvironment(name: "theirs", pool: "local"), as: rita)
             #expect(pool.status == 409 && pool.error?.message.contains("taken") == true)
+            let among = EnvironmentSpec(name: "theirs", pool: "rivals", pools: ["large": "local"])
+            let spec = try WireCoding.encode(["spec": try JSONValue(encoding: among)])
+            let refused = try await fixture.send(
+                .PUT, "/api/v1/environments/theirs", as: rita, body: .bytes(ByteBuffer(bytes: spec)))
+            #expect(refused.status == 409 && refused.error?.message.contains("pool") == true)
             let token = OperatorAPI.CreateJoinToken(pool: "local", ttlSeconds: 60, uses: 1)
             #expect(try await fixture.post("/join-tokens", token, as: rita).status == 409)
 
@@ -132,6 +138,22 @@ import Testing
             #expect(try await apply(spec) == 201)
             spec.project = "b"
             #expect(try await apply(spec) == 409)
+
+            // Of the organisation's agents it sees those that run tasks of its own environments.
+            spec.project = "a"
+            spec.pools = ["large": "giants"]
+            #expect(try await apply(spec) == 200)
+            let rita = try await fixture.principal("rita", .owner, of: "rivals")
+            for pool in ["rivals", "giants", "strangers"] {
+                let token = OperatorAPI.CreateJoinToken(pool: pool, ttlSeconds: 60, uses: 1)
+                #expect(try await fixture.post("/join-tokens", token, as: rita).status == 201)
+                try await fixture.services.store.write { session in
+                    try session.agents.insert(.make(), name: "of-\(pool)", pool: pool, agentVersion: "0.1.0")
+                }
+            }
+            let agents = try await fixture.get("/agents", as: confined)
+                .decoded(OperatorAPI.Page<OperatorAPI.AgentView>.self).items.map(\.pool)
+            #expect(agents.sorted() == ["giants", "rivals"])
         }
     }
 }

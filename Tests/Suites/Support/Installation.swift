@@ -70,22 +70,66 @@ struct Installation: Sendable {
         }
     }
 
-    /// Joins an agent of pool `local` and runs `body` while it polls. `url` is where it dials, the
+    /// A bundle of one flow `all` of two tasks, the second of which has `more` too: `bronze.seed` has four rows, `gold.total` their
+    /// sum, 6.
+    func twoTables(_ name: String, more: String = "") throws -> URL {
+        let bundle = folder.appending(path: name)
+        try FileManager.default.createDirectory(at: bundle, withIntermediateDirectories: true)
+        let manifest = """
+            bundle: {name: \(name), version: 1.0.0, description: two tables}
+            flows:
+              all:
+                tasks:
+                  seed: {layer: bronze, sql: seed.sql, output: bronze.seed}
+                  total: {layer: gold, sql: total.sql, inputs: [bronze.seed], output: gold.total\(more)}
+            """
+        for (file, text) in [
+            "flowforge.yaml": manifest, "seed.sql": "SELECT range AS n FROM range(4)\n",
+            "total.sql": "SELECT sum(n) AS total FROM bronze.seed\n",
+        ] { try Data(text.utf8).write(to: bundle.appending(path: file)) }
+        return bundle
+    }
+
+    /// What ``twoTables(_:more:)`` has come to, by DuckDB.
+    func total(in root: URL) async throws -> String {
+        let pointer = root.appending(path: "gold/total/current").path
+        return try await execute(
+            Checkout.duckdb, ["-csv", "-noheader", "-c", "SELECT total FROM read_parquet('\(pointer)/**/*.parquet')"]
+        ).output
+    }
+
+    /// Declares an environment of pool `local`; `rest` is what else its file says.
+    func apply(_ name: String, _ rest: String) async throws -> CommandResult {
+        let file = folder.appending(path: "\(name).yaml")
+        try Data("environment: {name: \(name)}\npool: local\n\(rest)\n".utf8).write(to: file)
+        return try await flowforge("env", "apply", "-f", file.path)
+    }
+
+    func declare(_ name: String, _ rest: String = "") async throws {
+        let applied = try await apply(name, rest)
+        try #require(applied.status == 0, "\(applied)")
+    }
+
+    /// Joins an agent, of pool `local` unless told otherwise, and runs `body` while it polls. `url` is where it dials, the
     /// control plane itself unless something stands between them. With `again` the machine has joined
     /// before and joins as a new agent. `configuration` is added to its agent.yaml, `environment` to its own.
     func withAgent<Result: Sendable>(
-        url: String? = nil, again: Bool = false, configuration more: String = "", lakeRoots: [String: URL] = [:],
+        pool: String? = nil, url: String? = nil, again: Bool = false, configuration more: String = "",
+        lakeRoots: [String: URL] = [:],
         environment: [String: String] = [:], _ body: @Sendable @escaping () async throws -> Result
     ) async throws -> Result {
+        let folder = pool.map { self.folder.appending(path: $0) } ?? folder
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let state = pool == nil ? agentState : folder.appending(path: "state")
         let grant = try await mustFlowforge(
-            "agent", "token", "create", "--pool", "local", "--ttl", "10m", "--uses", "1", "--json")
+            "agent", "token", "create", "--pool", pool ?? "local", "--ttl", "10m", "--uses", "1", "--json")
         let fields = try #require(JSONSerialization.jsonObject(with: Data(grant.output.utf8)) as? [String: Any])
         let joined = try await execute(
             Checkout.programs.appending(path: "flowforge-agent").path,
             [
                 "join", "--url", "https://127.0.0.1:\(agentPort)", "--ca-fingerprint",
                 try #require(fields["caFingerprint"] as? String),
-                "--pool", "local", "--name", "suite", "--state-dir", agentState.path,
+                "--pool", pool ?? "local", "--name", pool ?? "suite", "--state-dir", state.path,
             ] + (again ? ["--force"] : []), environment: ["FLOWFORGE_JOIN_TOKEN": try #require(fields["token"] as? String)])
         try #require(joined.status == 0, "\(joined)")
         let configuration = folder.appending(path: "agent.yaml")
@@ -93,7 +137,7 @@ struct Installation: Sendable {
         try """
         control_plane:
           url: \(url ?? "https://127.0.0.1:\(agentPort)")
-        state_dir: \(agentState.path)
+        state_dir: \(state.path)
         lake:
           root: \(lake.path)
           roots: {\(roots)}

@@ -109,6 +109,7 @@ struct EnvironmentShow: RemoteCommand {
         fields.add("regions", spec.regions.isEmpty ? nil : spec.regions.joined(separator: ", "))
         fields.add("residency", spec.residency)
         fields.add("classification", spec.classification.map { "up to \($0.rawValue)" })
+        for (name, pool) in (spec.pools ?? [:]).sorted(by: { $0.key < $1.key }) { fields.add("pool \(name)", pool) }
         for (name, reference) in spec.credentials.sorted(by: { $0.key < $1.key }) { fields.add("credential \(name)", reference) }
         for (layer, root) in spec.storage.sorted(by: { $0.key < $1.key }) { fields.add("storage \(layer)", root) }
         fields.add("changes", spec.protection.requiresPlan ? "by plans only" : nil)
