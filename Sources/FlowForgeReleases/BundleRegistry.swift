@@ -121,12 +121,14 @@ public final class BundleRegistry: Sendable {
 
     /// The whole bundle, which must be recorded; its digests are verified when it is read. Throws as ``push(digest:by:)`` does.
     func packed(_ digest: String) async throws -> PackedBundle {
-        if let known = recent.withLock({ $0.first { $0.digest == digest } }) { return known }
+        if let known = remembered(digest) { return known }
         let folder = folder
         let bundle = try await verifications.run { try folder.accepted(digest) }
         remember(bundle)
         return bundle
     }
+
+    private func remembered(_ digest: String) -> PackedBundle? { recent.withLock { $0.first { $0.digest == digest } } }
 
     private func remember(_ bundle: PackedBundle) {
         recent.withLock { recent in
@@ -158,8 +160,10 @@ public final class BundleRegistry: Sendable {
         let isRecorded = try await store.read { session in
             try session.bundles.find(digest: digest).map { $0.removedAt == nil } ?? false
         }
+        let known = isRecorded ? remembered(digest) : nil
         let bundle = try await verifications.run {
-            isRecorded ? try folder.accepted(digest) : try folder.verified(digest)
+            if let known { return try folder.unharmed(known) }
+            return isRecorded ? try folder.accepted(digest) : try folder.verified(digest)
         }
         // From here on its blobs are a day younger than garbage: it cannot be collected before it is recorded.
         renew(bundle.blobs.map(\.descriptor.digest))

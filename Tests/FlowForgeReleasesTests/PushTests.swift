@@ -132,13 +132,14 @@ struct PushTests {
         #expect(try await fixture.registry.list().items.isEmpty)
     }
 
-    @Test func `a blob that was damaged on disk is set aside, and the next push repairs it`() async throws {
+    @Test(arguments: [false, true])
+    func `a blob that was damaged on disk is set aside, and the next push repairs it`(isRecorded: Bool) async throws {
         let fixture = try ReleasesFixture()
         let bundle = try fixture.pack()
-        try await fixture.upload(bundle)
+        if isRecorded { try await fixture.push(bundle) } else { try await fixture.upload(bundle) }
         let layer = bundle.ociManifest.layers[0].digest
         var bytes = bundle.layerBytes
-        bytes[600] ^= 1
+        if isRecorded { bytes.append(0) } else { bytes[600] ^= 1 }
         try bytes.write(to: fixture.blobFile(layer))
         let error = await refusal { try await fixture.registry.push(digest: bundle.digest, by: fixture.ann) }
         #expect(error?.code == .notFound)
@@ -146,7 +147,8 @@ struct PushTests {
         let kept = try FileManager.default.contentsOfDirectory(
             atPath: fixture.registryFolder.appending(path: "damaged").path)
         #expect(kept.count == 1)
-        #expect(try await fixture.push(bundle).created)
+        #expect(try await fixture.push(bundle).created == !isRecorded)
+        #expect(try Data(contentsOf: fixture.blobFile(layer)) == bundle.layerBytes)
     }
 
     @Test func `lists are paged from the newest on`() async throws {

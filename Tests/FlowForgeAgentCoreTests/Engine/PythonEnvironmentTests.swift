@@ -61,9 +61,10 @@ import Testing
         let bench = try EngineBench()
         let hash = try await wheel(in: bench.raw)
         let runner = try runner(bench)
+        // All are written before one runs: a lock that is half written is another lock.
+        let works = try (0..<3).map { _ in try work(bench, hash: hash) }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<3 {
-                let work = try work(bench, hash: hash)
+            for work in works {
                 group.addTask {
                     let report = Recorder()
                     let finished = await runner.run(work, reporting: report)
