@@ -11,6 +11,8 @@ public enum BundleLimits {
     /// Of the OCI manifest, and of the config blob (the manifest as JSON).
     public static let ociManifestBytes = 64 << 10
     public static let configBytes = 32 << 20
-    /// Of the layer: every file with a header, padding and the end marker.
-    public static let layerBytes = totalBytes + files * 1024 + 1024
+    /// Of the layers together: every file with a header and padding, and the end markers.
+    public static let layerBytes = totalBytes + files * 1024 + layers * 1024
+    /// Of a bundle: all but the last have ``BundleArchive/leastInLayer`` bytes of files.
+    public static let layers = totalBytes / BundleArchive.leastInLayer + 1
 }

@@ -3,7 +3,7 @@ public import Foundation
 
 extension PackedBundle {
     /// Reads and checks the OCI manifest alone: digest, media types and limits. An agent starts here, to
-    /// learn which config and layer to fetch.
+    /// learn which config and layers to fetch.
     public static func readOCIManifest(_ bytes: Data, digest: String) throws(BundleRefusal) -> OCIManifest {
         guard bytes.count <= BundleLimits.ociManifestBytes else {
             throw BundleRefusal(.tooLarge, "the OCI manifest is larger than 64 KiB")
@@ -18,14 +18,20 @@ extension PackedBundle {
         try require(head.artifactType == MediaType.bundle, "its artifactType is '\((head.artifactType ?? "").prefix(100))'")
         try require(head.subject == nil, "it refers to something else")
         try require(head.config.mediaType == MediaType.config, "its config is '\(head.config.mediaType.prefix(100))'")
-        try require(head.layers.count == 1, "it has \(head.layers.count) layers")
-        try require(head.layers[0].mediaType == MediaType.files, "its layer is '\(head.layers[0].mediaType.prefix(100))'")
-        for (descriptor, limit) in [(head.config, BundleLimits.configBytes), (head.layers[0], BundleLimits.layerBytes)] {
-            try require(ContentDigest.isWellFormed(descriptor.digest), "it names a digest that is none")
-            try require(descriptor.size >= 0, "it names a negative size")
-            guard descriptor.size <= limit else {
-                throw BundleRefusal(.tooLarge, "a part of the bundle has \(descriptor.size) bytes; at most \(limit) are allowed")
+        try require((1...BundleLimits.layers).contains(head.layers.count), "it has \(head.layers.count) layers")
+        let largest = Int64(BundleLimits.layerBytes)
+        for (part, limit) in [(head.config, Int64(BundleLimits.configBytes))] + head.layers.map({ ($0, largest) }) {
+            try require(ContentDigest.isWellFormed(part.digest), "it names a digest that is none")
+            try require(part.size >= 0, "it names a negative size")
+            guard part.size <= limit else {
+                throw BundleRefusal(.tooLarge, "a part of the bundle has \(part.size) bytes; at most \(limit) are allowed")
             }
+        }
+        for layer in head.layers {
+            try require(layer.mediaType == MediaType.files, "its layer is '\(layer.mediaType.prefix(100))'")
+        }
+        guard head.layers.reduce(0, { $0 + $1.size }) <= largest else {
+            throw BundleRefusal(.tooLarge, "the bundle's layers have more than the \(largest) bytes that are allowed")
         }
         return head
     }
@@ -46,12 +52,15 @@ extension PackedBundle {
         let head = try readOCIManifest(try blob(digest, BundleLimits.ociManifestBytes), digest: digest)
         let config = try blob(head.config.digest, BundleLimits.configBytes)
         try verify(config, digest: head.config.digest, size: head.config.size, what: "config")
-        let layer = try blob(head.layers[0].digest, BundleLimits.layerBytes)
-        try verify(layer, digest: head.layers[0].digest, size: head.layers[0].size, what: "file layer")
+        let layers = try head.layers.map { layer throws(BundleRefusal) in
+            let bytes = try blob(layer.digest, BundleLimits.layerBytes)
+            try verify(bytes, digest: layer.digest, size: layer.size, what: "file layer")
+            return bytes
+        }
 
         let packed: PackedBundle
         do {
-            packed = try BundleBuilder.build(try BundleArchive.files(in: layer))
+            packed = try BundleBuilder.build(try BundleArchive.files(in: layers))
         } catch let problems as BundleProblems {
             throw BundleRefusal(.malformed, "the bundle does not validate:\n\(problems)")
         } catch let refusal as BundleRefusal {
@@ -62,7 +71,7 @@ extension PackedBundle {
         guard packed.digest == digest else {
             throw BundleRefusal(
                 .malformed,
-                "the bundle's config is not what its flowforge.yaml says, or it was packed by an incompatible version; "
+                "the bundle's config or layers are not what its files make, or it was packed by an incompatible version; "
                     + "build and push it again with this version's `flowforge`")
         }
         return packed
@@ -79,14 +88,16 @@ extension PackedBundle {
         let headBytes = try layout.read(digest, limit: BundleLimits.ociManifestBytes)
         let head = try readOCIManifest(headBytes, digest: digest)
         let config = try layout.read(head.config.digest, limit: BundleLimits.configBytes)
-        let layer = try layout.read(head.layers[0].digest, limit: BundleLimits.layerBytes)
-        let files = try BundleArchive.files(in: layer)
+        let layers = try head.layers.map { layer throws(BundleRefusal) in
+            try layout.read(layer.digest, limit: BundleLimits.layerBytes)
+        }
+        let files = try BundleArchive.files(in: layers)
         let lock = try files.first { $0.path == BundleLock.fileName }.map { file throws(BundleRefusal) in
             try decode(BundleLock.self, from: file.contents, what: BundleLock.fileName)
         }
         return PackedBundle(
             manifest: try readConfig(config, of: head), lock: lock, files: files, head: head, headBytes: headBytes,
-            config: config, layer: layer)
+            config: config, layers: layers)
     }
 
     private static func verify(_ bytes: Data, digest: String, size: Int64, what: String) throws(BundleRefusal) {

@@ -2,7 +2,7 @@ public import FlowForgeProtocol
 public import Foundation
 
 /// A bundle as it travels and is stored: an OCI manifest, whose digest is the bundle's, the config blob
-/// (the ``Manifest`` as canonical JSON) and one layer (the files). See docs/bundle.md.
+/// (the ``Manifest`` as canonical JSON) and the files in layers (``BundleArchive``). See docs/bundle.md.
 public struct PackedBundle: Hashable, Sendable {
     public let manifest: Manifest
     /// What ``manifest`` writes, as `flowforge bundle lock` found it; `nil` where the files have no lock.
@@ -13,7 +13,8 @@ public struct PackedBundle: Hashable, Sendable {
     /// The bytes that ``digest`` is of.
     public let ociManifestBytes: Data
     public let configBytes: Data
-    public let layerBytes: Data
+    /// As ``ociManifest`` lists them.
+    public let layers: [Data]
     public let digest: String
 
     public var reference: BundleReference {
@@ -29,30 +30,31 @@ public struct PackedBundle: Hashable, Sendable {
 
     /// What to push, in an order in which nothing refers to a blob that is not there yet.
     public var blobs: [(descriptor: OCIDescriptor, bytes: Data)] {
-        [(ociManifest.layers[0], layerBytes), (ociManifest.config, configBytes), (descriptor, ociManifestBytes)]
+        zip(ociManifest.layers, layers).map { ($0, $1) } + [(ociManifest.config, configBytes), (descriptor, ociManifestBytes)]
     }
 
     /// Packs files that were validated against `manifest` before; `lock` is what their `flowforge.lock` says.
     init(manifest: Manifest, lock: BundleLock?, files: [BundleFile]) throws(BundleRefusal) {
         self.lock = lock
-        let layer = try BundleArchive.pack(files)
+        let layers = try BundleArchive.pack(files)
         let config = try Self.canonical(manifest)
         let head = OCIManifest(
-            config: Self.descriptor(of: config, MediaType.config), files: Self.descriptor(of: layer, MediaType.files),
-            title: manifest.name, version: manifest.version)
+            config: Self.descriptor(of: config, MediaType.config),
+            files: layers.map { Self.descriptor(of: $0, MediaType.files) }, title: manifest.name, version: manifest.version)
         let headBytes = try Self.canonical(head)
         self.manifest = manifest
         self.files = files.sorted { BundlePath.precedes($0.path, $1.path) }
         ociManifest = head
         ociManifestBytes = headBytes
         configBytes = config
-        layerBytes = layer
+        self.layers = layers
         digest = ContentDigest.of(headBytes)
     }
 
     /// What ``accepted(digest:from:)`` has read.
     init(
-        manifest: Manifest, lock: BundleLock?, files: [BundleFile], head: OCIManifest, headBytes: Data, config: Data, layer: Data
+        manifest: Manifest, lock: BundleLock?, files: [BundleFile], head: OCIManifest, headBytes: Data, config: Data,
+        layers: [Data]
     ) {
         self.manifest = manifest
         self.lock = lock
@@ -60,7 +62,7 @@ public struct PackedBundle: Hashable, Sendable {
         ociManifest = head
         ociManifestBytes = headBytes
         configBytes = config
-        layerBytes = layer
+        self.layers = layers
         digest = ContentDigest.of(headBytes)
     }
 

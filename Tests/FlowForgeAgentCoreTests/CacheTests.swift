@@ -64,7 +64,7 @@ import Testing
             let bundles = try (0..<4).map { try testBundle("\($0)", padding: 20_000, in: folder) }
             bundles.forEach { plane.serve($0) }
             let clock = Mutex(Date(timeIntervalSince1970: 1_000_000))
-            let size = bundles[0].layerBytes.count + bundles[0].configBytes.count
+            let size = bundles[0].layers[0].count + bundles[0].configBytes.count
             let cache = try BundleCache(
                 folder: folder.appending(path: "cache"), controlPlane: plane, maxBytes: Int64(size * 2 + 45_000)
             ) {
@@ -80,6 +80,37 @@ import Testing
             #expect(left.contains(String(bundles[0].digest.dropFirst(7))))
             #expect(left.contains(String(bundles[3].digest.dropFirst(7))))
             #expect(left.count < 4)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `two bundles that share layers are fetched at once, each with all of its files`()
+        async throws
+    {
+        try await withTemporaryFolder { folder in
+            let plane = TestPlane()
+            let bundles = try ["a", "b"].map { try testBundle($0, padding: 9 << 20, more: ["same.txt": 2 << 20], in: folder) }
+            let layers = bundles.map(\.ociManifest.layers)
+            try #require(layers.map(\.count) == [2, 2] && layers[0][0] != layers[1][0] && layers[0][1] == layers[1][1])
+            bundles.forEach { plane.serve($0) }
+            plane.state.withLock { $0.meeting = (layers[0][1].digest, 2) }
+            let place = folder.appending(path: "cache")
+            let cache = try BundleCache(folder: place, controlPlane: plane, maxBytes: 1 << 30)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for bundle in bundles {
+                    group.addTask {
+                        try await cache.with(bundle.digest) { found in
+                            for file in bundle.files {
+                                let there = try Data(contentsOf: found.folder.appending(path: file.path))
+                                #expect(there == file.contents)
+                            }
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let left = try FileManager.default.contentsOfDirectory(atPath: place.appending(path: "blobs").path)
+            let kept = bundles.flatMap { [$0.digest, $0.ociManifest.config.digest] }.map { String($0.dropFirst(7)) }
+            #expect(Set(left) == Set(kept))
         }
     }
 

@@ -76,10 +76,33 @@ struct DigestTests {
                     path: "\(folder)/f\(index)", isExecutable: Bool.random(using: &generator),
                     contents: Data((0..<size).map { _ in UInt8.random(in: 0...255, using: &generator) }))
             }
-            let layer = try BundleArchive.pack(files.shuffled(using: &generator))
-            #expect(layer.count % 512 == 0, "seed \(seed)")
+            let layers = try BundleArchive.pack(files.shuffled(using: &generator))
+            #expect(layers.count == 1 && layers[0].count % 512 == 0, "seed \(seed)")
             let sorted = files.sorted { BundlePath.precedes($0.path, $1.path) }
-            #expect(try BundleArchive.files(in: layer) == sorted, "seed \(seed)")
+            #expect(try BundleArchive.files(in: layers) == sorted, "seed \(seed)")
+        }
+    }
+
+    @Test func `a file that changes, grows, comes or goes leaves most layers as they were`() throws {
+        for seed in 0..<4 as Range<UInt64> {
+            var generator = SeededNumbers(seed: seed)
+            let files = (0..<1000).map { number in
+                let size = Int.random(in: 0...40_000, using: &generator)
+                return BundleFile(path: "f\(number)", contents: Data("\(number)".utf8) + Data(count: size))
+            }
+            let layers = try BundleArchive.pack(files)
+            #expect(try BundleArchive.files(in: layers).count == files.count, "seed \(seed)")
+            #expect(layers.count > 4 && layers.dropLast().allSatisfy { $0.count > 1 << 20 }, "seed \(seed)")
+            #expect(layers.allSatisfy { $0.count < 9 << 20 }, "seed \(seed)")
+            func sent(_ change: (inout [BundleFile], Int) -> Void) throws -> Int {
+                var changed = files
+                change(&changed, Int.random(in: 0..<files.count, using: &generator))
+                return Set(try BundleArchive.pack(changed)).subtracting(layers).count
+            }
+            #expect(try sent { $0[$1].contents[0] ^= 1 } == 1, "seed \(seed)")
+            #expect(try sent { $0[$1].contents += Data(count: 30_000) } <= 4, "seed \(seed)")
+            #expect(try sent { $0.remove(at: $1) } <= 4, "seed \(seed)")
+            #expect(try sent { $0.append(BundleFile(path: "f\($1)x", contents: Data(count: 30_000))) } <= 4, "seed \(seed)")
         }
     }
 
@@ -91,7 +114,7 @@ struct DigestTests {
                 Sample.file("sql/x.sql", "SELECT 1"),
             ]
             let layer = folder.appending(path: "layer.tar")
-            try BundleArchive.pack(files).write(to: layer)
+            try BundleArchive.pack(files)[0].write(to: layer)
             let listing = try await run("tar", ["--list", "--verbose", "--numeric-owner", "--utc", "--file", layer.path])
             let lines = listing.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
             #expect(

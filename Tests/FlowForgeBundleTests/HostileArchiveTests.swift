@@ -25,7 +25,7 @@ struct HostileArchiveTests {
 
     func refusal(_ layer: Data) -> String? {
         do {
-            _ = try BundleArchive.files(in: layer)
+            _ = try BundleArchive.files(in: [layer])
             return nil
         } catch {
             return error.message

@@ -26,7 +26,8 @@ struct OCILayoutTests {
     @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: skopeo), "needs skopeo (apt-get install skopeo)"))
     func `skopeo reads the layout and copies the bundle without changing its digest`() async throws {
         try await withTemporaryFolder { folder in
-            let packed = try BundleBuilder.build(Sample.files())
+            let packed = try BundleBuilder.build(Sample.files(3, of: 5 << 20))
+            #expect(packed.layers.count > 1)
             try packed.write(to: OCILayout(creating: folder.appending(path: "layout")))
             let source = "oci:\(folder.path)/layout:sample:1.0.0"
             let raw = try await run(Self.skopeo, ["inspect", "--raw", source])
@@ -123,10 +124,44 @@ struct OCILayoutTests {
             let config = try WireCoding.encode(lie)
             var head = packed.ociManifest
             head.config = OCIDescriptor(mediaType: MediaType.config, digest: try layout.write(config), size: Int64(config.count))
-            try layout.write(packed.layerBytes)
+            try layout.write(packed.layers[0])
             let digest = try layout.write(try WireCoding.encode(head))
             #expect(throws: BundleRefusal.self) { try PackedBundle.read(digest: digest, from: layout) }
         }
+    }
+
+    @Test func `a bundle whose layers end elsewhere, or are in another order, is refused`() async throws {
+        try await withTemporaryFolder { folder in
+            let layout = try OCILayout(creating: folder)
+            let packed = try BundleBuilder.build(Sample.files(3, of: 5 << 20))
+            try packed.write(to: layout)
+            #expect(try PackedBundle.read(digest: packed.digest, from: layout) == packed)
+            #expect(try PackedBundle.accepted(digest: packed.digest, from: layout) == packed)
+            func message(_ layers: [OCIDescriptor]) throws -> String? {
+                var head = packed.ociManifest
+                head.layers = layers
+                let digest = try layout.write(try WireCoding.encode(head))
+                do {
+                    _ = try PackedBundle.read(digest: digest, from: layout)
+                    return nil
+                } catch { return error.message }
+            }
+            let layers = packed.ociManifest.layers
+            try #require(layers.count > 1)
+            let joined = packed.layers.reduce(Data()) { $0 + $1.dropLast(1024) } + Data(count: 1024)
+            let one = OCIDescriptor(mediaType: MediaType.files, digest: try layout.write(joined), size: Int64(joined.count))
+            #expect(try message([one])?.contains("layers are not what its files make") == true)
+            #expect(try message(layers.reversed())?.contains("out of order") == true)
+            #expect(try message([layers[0]] + layers)?.contains("twice") == true)
+            #expect(try message(Array(layers.dropFirst()))?.contains("does not validate") == true)
+        }
+    }
+
+    @Test func `a manifest of the most layers is not too large`() throws {
+        var head = try BundleBuilder.build(Sample.files()).ociManifest
+        head.layers[0].size = Int64(BundleLimits.fileBytes)
+        head.layers = Array(repeating: head.layers[0], count: BundleLimits.layers)
+        #expect(try WireCoding.encode(head).count <= BundleLimits.ociManifestBytes - 1000)
     }
 
     @Test func `manifests of other artifacts are refused with what they are`() throws {
@@ -143,10 +178,16 @@ struct OCILayoutTests {
         #expect(try message { _ in } == "")
         #expect(try message { $0.artifactType = "application/vnd.cncf.helm" }.contains("helm"))
         #expect(try message { $0.layers = [] }.contains("0 layers"))
-        #expect(try message { $0.layers.append($0.layers[0]) }.contains("2 layers"))
+        #expect(try message { $0.layers = Array(repeating: $0.layers[0], count: BundleLimits.layers + 1) }.contains("258 layers"))
+        #expect(try message { $0.layers.append($0.config) }.contains("config"))
         #expect(try message { $0.layers[0].mediaType = "application/gzip" }.contains("gzip"))
         #expect(try message { $0.config.mediaType = "x" }.contains("config"))
         #expect(try message { $0.layers[0].size = 1 << 40 }.contains("at most"))
+        #expect(
+            try message {
+                $0.layers[0].size = 200 << 20
+                $0.layers.append($0.layers[0])
+            }.contains("allowed"))
         #expect(try message { $0.layers[0].size = -1 }.contains("negative"))
         #expect(try message { $0.layers[0].digest = "sha256:../x" }.contains("digest"))
         #expect(throws: BundleRefusal.self) {
@@ -165,11 +206,11 @@ struct OCILayoutTests {
                 ]
             let packed = try BundleBuilder.build(files)
             let layer = folder.appending(path: "layer")
-            try packed.layerBytes.write(to: layer)
-            let descriptor = packed.ociManifest.layers[0]
+            try packed.layers[0].write(to: layer)
+            let layers = [(layer, packed.ociManifest.layers[0])]
             let target = folder.appending(path: "cache/bundle")
-            try BundleArchive.unpack(layer, descriptor: descriptor, into: target)
-            try BundleArchive.unpack(layer, descriptor: descriptor, into: target)
+            try BundleArchive.unpack(layers, into: target)
+            try BundleArchive.unpack(layers, into: target)
             #expect(try Data(contentsOf: target.appending(path: "sql/orders.sql")) == Data(Sample.sql.utf8))
             func mode(_ path: String) throws -> Int? {
                 try FileManager.default.attributesOfItem(atPath: target.appending(path: path).path)[.posixPermissions] as? Int
@@ -178,9 +219,9 @@ struct OCILayoutTests {
             #expect(try mode("sql/orders.sql") == 0o444)
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder.appending(path: "cache").path) == ["bundle"])
 
-            try packed.layerBytes.dropLast(512).write(to: layer)
+            try packed.layers[0].dropLast(512).write(to: layer)
             let other = folder.appending(path: "cache/other")
-            #expect(throws: BundleRefusal.self) { try BundleArchive.unpack(layer, descriptor: descriptor, into: other) }
+            #expect(throws: BundleRefusal.self) { try BundleArchive.unpack(layers, into: other) }
             #expect(!FileManager.default.fileExists(atPath: other.path))
         }
     }

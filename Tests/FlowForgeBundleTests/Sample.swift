@@ -48,6 +48,15 @@ enum Sample {
         [file("flowforge.yaml", manifest), file("sql/orders.sql", sql)]
     }
 
+    /// The sample with `count` more files of `bytes` each, which differ in their first bytes.
+    static func files(_ count: Int, of bytes: Int) -> [BundleFile] {
+        let more = (0..<count).map { number in
+            let name = String(repeating: "0", count: 4 - String(number).count) + String(number)
+            return BundleFile(path: "lib/\(name)", contents: Data(name.utf8) + Data(count: bytes - 4))
+        }
+        return files(manifest("flows:", "include: [lib/]\nflows:")) + more
+    }
+
     /// ``manifest`` with one text in the place of another, which must be there.
     static func manifest(_ old: String, _ new: String) -> String {
         precondition(manifest.contains(old), "the sample has no '\(old)'")

@@ -36,6 +36,17 @@ import Testing
         return (try? PackedBundle.read(digest: bundle.digest, from: layout)) == bundle
     }
 
+    @Test func `layers that a kept version shares with one that goes stay`() async throws {
+        let fixture = try ReleasesFixture()
+        let more = (1...2).map { (name: "large-\($0)", contents: Data(repeating: $0, count: 8 << 20)) }
+        let versions = try ["1.0.0", "1.0.1"].map { try fixture.pack(version: $0, more: more) }
+        for bundle in versions { try await fixture.push(bundle) }
+        try age(fixture)
+        let done = try await collection(fixture, BundleRetention(keepVersions: 1)).collect(dryRun: false, by: fixture.ann)
+        #expect(done.bundles.map(\.version) == ["1.0.0"] && done.blobs == 3)
+        #expect(try versions.map { try isWhole($0, fixture) } == [false, true])
+    }
+
     @Test func `what is beyond the kept versions goes, its name stays taken, and the same files bring it back`() async throws {
         let fixture = try ReleasesFixture()
         let versions = try (0..<4).map { try fixture.pack(version: "1.\($0).0", query: "SELECT \($0) AS n") }

@@ -138,7 +138,7 @@ struct PushTests {
         let bundle = try fixture.pack()
         if isRecorded { try await fixture.push(bundle) } else { try await fixture.upload(bundle) }
         let layer = bundle.ociManifest.layers[0].digest
-        var bytes = bundle.layerBytes
+        var bytes = bundle.layers[0]
         if isRecorded { bytes.append(0) } else { bytes[600] ^= 1 }
         try bytes.write(to: fixture.blobFile(layer))
         let error = await refusal { try await fixture.registry.push(digest: bundle.digest, by: fixture.ann) }
@@ -148,7 +148,24 @@ struct PushTests {
             atPath: fixture.registryFolder.appending(path: "damaged").path)
         #expect(kept.count == 1)
         #expect(try await fixture.push(bundle).created == !isRecorded)
-        #expect(try Data(contentsOf: fixture.blobFile(layer)) == bundle.layerBytes)
+        #expect(try Data(contentsOf: fixture.blobFile(layer)) == bundle.layers[0])
+    }
+
+    @Test func `a version that changes one of many files is sent without the layers of the others`() async throws {
+        let fixture = try ReleasesFixture()
+        let more = (1...4).map { (name: "large-\($0)", contents: Data(repeating: $0, count: 8 << 20)) }
+        let former = try fixture.pack(more: more)
+        try await fixture.push(former)
+        let next = try fixture.pack(version: "1.0.1", more: more.dropLast() + [("large-4", Data(repeating: 5, count: 8 << 20))])
+        var sent: [String] = []
+        for blob in next.blobs where try await fixture.registry.putBlob(blob.descriptor.digest, from: Pieces(blob.bytes)) {
+            sent.append(blob.descriptor.digest)
+        }
+        let layers = next.ociManifest.layers.map(\.digest)
+        #expect(layers.count == 5)
+        // The first has flowforge.yaml.
+        #expect(sent == [layers[0], layers[3], next.ociManifest.config.digest, next.digest])
+        #expect(try await fixture.registry.push(digest: next.digest, by: fixture.ann).created)
     }
 
     @Test func `lists are paged from the newest on`() async throws {

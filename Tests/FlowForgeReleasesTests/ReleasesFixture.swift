@@ -52,7 +52,7 @@ final class ReleasesFixture: Sendable {
     /// A bundle of one flow with one task that writes `output`.
     func pack(
         _ name: String = "demo", version: String = "1.0.0", output: String = "bronze.t", query: String = "SELECT 1 AS n",
-        variables: String = "{}", credentials: String? = nil, pool: String? = nil
+        variables: String = "{}", credentials: String? = nil, pool: String? = nil, more: [(name: String, contents: Data)] = []
     ) throws -> PackedBundle {
         let source = folder.appending(path: "source-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: source, withIntermediateDirectories: true)
@@ -62,6 +62,7 @@ final class ReleasesFixture: Sendable {
               version: \(version)
               description: For tests
             variables: \(variables)
+            include: [\(more.map(\.name).joined(separator: ", "))]
             flows:
               main:
                 tasks:
@@ -72,6 +73,7 @@ final class ReleasesFixture: Sendable {
             \(pool.map { "        pool: \($0)" } ?? "")
             """
         try Data(manifest.utf8).write(to: source.appending(path: "flowforge.yaml"))
+        for file in more { try file.contents.write(to: source.appending(path: file.name)) }
         let program = source.appending(path: credentials == nil ? "make.sql" : "make")
         try Data(query.utf8).write(to: program)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.path)

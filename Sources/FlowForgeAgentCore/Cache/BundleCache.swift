@@ -89,16 +89,20 @@ public actor BundleCache {
         try await checkSigners(digest)
         let head = try PackedBundle.readOCIManifest(
             try await blob(digest, limit: Int64(BundleLimits.ociManifestBytes)), digest: digest)
-        let size = head.config.size + head.layers[0].size
+        let size = head.layers.reduce(head.config.size) { $0 + $1.size }
         guard size <= maxBytes else { throw CacheError.tooLarge(digest: digest, bytes: size) }
         let manifest = try PackedBundle.readConfig(try await blob(head.config.digest, limit: head.config.size), of: head)
         let files = folder.appending(path: "files").appending(path: name)
         if !FileManager.default.fileExists(atPath: files.path) {
             try await makeRoom(for: 2 * size)
-            let layer = try await download(head.layers[0].digest, limit: head.layers[0].size)
-            try BundleArchive.unpack(layer, descriptor: head.layers[0], into: files)
-            // Unpacked, it would only take the space twice.
-            guard unlink(layer.path) == 0 else { throw DiskError("remove", layer) }
+            var layers: [(file: URL, descriptor: OCIDescriptor)] = []
+            for layer in head.layers {
+                // Another bundle that has the layer, too, is done with its own file of it at another time.
+                layers.append((try await download(layer.digest, limit: layer.size, for: name), layer))
+            }
+            try BundleArchive.unpack(layers, into: files)
+            // Unpacked, they would only take the space twice.
+            for layer in layers where unlink(layer.file.path) != 0 { throw DiskError("remove", layer.file) }
         }
         return CachedBundle(manifest: manifest, folder: files)
     }
@@ -116,12 +120,12 @@ public actor BundleCache {
         try Data(contentsOf: try await download(digest, limit: limit))
     }
 
-    /// The blob's file, verified.
-    private nonisolated func download(_ digest: String, limit: Int64) async throws -> URL {
+    /// The blob's file, verified; `owner`'s own where one is given.
+    private nonisolated func download(_ digest: String, limit: Int64, for owner: String? = nil) async throws -> URL {
         guard let name = ContentDigest.hexadecimal(digest) else {
             throw CacheError.invalid(digest: digest, reason: "not a digest")
         }
-        let file = folder.appending(path: "blobs").appending(path: name)
+        let file = folder.appending(path: "blobs").appending(path: owner.map { "\($0).\(name)" } ?? name)
         if FileManager.default.fileExists(atPath: file.path) {
             // Disks rot and people meddle: what was left by another process is checked.
             if try ContentDigest.ofFile(at: file).digest == digest { return file }

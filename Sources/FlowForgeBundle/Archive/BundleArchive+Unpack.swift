@@ -7,17 +7,20 @@ public import Foundation
 #endif
 
 extension BundleArchive {
-    /// Verifies the layer file and makes `folder` out of its files: read-only, and all or nothing, even
+    /// Verifies the files of the layers and makes `folder` out of what is in them: read-only, and all or nothing, even
     /// across a crash (the folder appears by one rename, after everything in it is on disk). A folder
     /// that is already there was made so and is left alone; what a crash leaves beside it is named
     /// `.<folder>.<random>.partial` and may be removed at any time.
-    public static func unpack(_ layer: URL, descriptor: OCIDescriptor, into folder: URL) throws(BundleRefusal) {
+    public static func unpack(_ layers: [(file: URL, descriptor: OCIDescriptor)], into folder: URL) throws(BundleRefusal) {
         if FileManager.default.fileExists(atPath: folder.path) { return }
-        let layer = try reading(layer)
-        guard layer.count == descriptor.size, ContentDigest.of(layer) == descriptor.digest else {
-            throw BundleRefusal(.digestMismatch, "the bundle's files are not those of digest \(descriptor.digest)")
+        let layers = try layers.map { (file, descriptor) throws(BundleRefusal) in
+            let layer = try reading(file)
+            guard layer.count == descriptor.size, ContentDigest.of(layer) == descriptor.digest else {
+                throw BundleRefusal(.digestMismatch, "the bundle's files are not those of digest \(descriptor.digest)")
+            }
+            return layer
         }
-        try unpack(try files(in: layer), into: folder)
+        try unpack(try files(in: layers), into: folder)
     }
 
     static func unpack(_ files: [BundleFile], into folder: URL) throws(BundleRefusal) {
@@ -30,7 +33,7 @@ extension BundleArchive {
                 for file in files { try write(file, below: partial) }
                 try syncFolders(below: partial, of: files)
                 if rename(partial.path, folder.path) != 0 {
-                    // Another unpacking of the same layer was faster; its folder is as good.
+                    // Another unpacking of the same bundle was faster; its folder is as good.
                     guard errno == EEXIST || errno == ENOTEMPTY else { throw DurableFile.failure("rename", folder) }
                     try FileManager.default.removeItem(at: partial)
                 }

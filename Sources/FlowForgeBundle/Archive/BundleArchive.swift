@@ -1,12 +1,45 @@
+internal import Crypto
 public import Foundation
 
-/// The layer of a packed bundle: its files in a deterministic tar (``TarHeader``), sorted by path.
+/// The layers of a packed bundle: its files, sorted by path, in deterministic tars (``TarHeader``) of some MiB, so that the
+/// next version sends again only those whose files changed.
 public enum BundleArchive {
+    /// In bytes of files: no layer but the last has less.
+    static let leastInLayer = 1 << 20
+    /// Of files that are this long every one may end a layer, of those half as long every second.
+    private static let surelyEnds = 2 << 20
+    /// A layer ends with the file that fills it up to this.
+    private static let fullLayer = 8 << 20
+
     /// Equal files, in any order, make equal bytes. The files must have passed ``BundleFolder`` or
     /// ``files(in:)``.
-    static func pack(_ files: [BundleFile]) throws(BundleRefusal) -> Data {
+    static func pack(_ files: [BundleFile]) throws(BundleRefusal) -> [Data] {
+        try split(files.sorted { BundlePath.precedes($0.path, $1.path) }).map { run throws(BundleRefusal) in try archive(run) }
+    }
+
+    /// Where layers end depends on single files as far as it can: one that comes, goes or grows moves the ends near it, not
+    /// all that follow, as counting alone would.
+    private static func split(_ sorted: [BundleFile]) -> [ArraySlice<BundleFile>] {
+        var layers: [ArraySlice<BundleFile>] = []
+        var (start, bytes) = (0, 0)
+        for (index, file) in sorted.enumerated() {
+            bytes += file.contents.count
+            guard bytes >= leastInLayer, bytes >= fullLayer || mayEnd(file) else { continue }
+            layers.append(sorted[start...index])
+            (start, bytes) = (index + 1, 0)
+        }
+        return start < sorted.count || layers.isEmpty ? layers + [sorted[start...]] : layers
+    }
+
+    /// By the path's digest, so that it is the same everywhere.
+    private static func mayEnd(_ file: BundleFile) -> Bool {
+        let number = SHA256.hash(data: Data(file.path.utf8)).prefix(4).reduce(0) { $0 << 8 | Int($1) }
+        return number % surelyEnds < file.contents.count
+    }
+
+    private static func archive(_ files: ArraySlice<BundleFile>) throws(BundleRefusal) -> Data {
         var archive = Data()
-        for file in files.sorted(by: { BundlePath.precedes($0.path, $1.path) }) {
+        for file in files {
             let header = TarHeader(path: file.path, size: file.contents.count, isExecutable: file.isExecutable)
             guard let bytes = header.encoded() else {
                 throw BundleRefusal(.malformed, "the path '\(file.path)' is too long for the bundle's file layer")
@@ -19,14 +52,22 @@ public enum BundleArchive {
         return archive
     }
 
-    /// The files of a layer, sorted by path. Their contents are slices of `layer`, not copies. Refuses
+    /// The files of all layers, sorted by path. Their contents are slices of `layers`, not copies. Refuses
     /// everything but the canonical form: any other kind of entry, paths out of the bundle, duplicates,
-    /// files where folders are needed, unsorted, truncated or trailing bytes, and too much of anything.
-    public static func files(in layer: Data) throws(BundleRefusal) -> [BundleFile] {
-        guard layer.count <= BundleLimits.layerBytes else {
-            throw BundleRefusal(.tooLarge, "the bundle's file layer is larger than 256 MiB")
+    /// files where folders are needed, unsorted, truncated or trailing bytes, and too much of anything. Where a layer ends is
+    /// not looked at.
+    public static func files(in layers: [Data]) throws(BundleRefusal) -> [BundleFile] {
+        guard layers.reduce(0, { $0 + $1.count }) <= BundleLimits.layerBytes else {
+            throw BundleRefusal(.tooLarge, "the bundle's file layers are larger than 256 MiB")
         }
         var files: [BundleFile] = []
+        var total = 0
+        for layer in layers { try read(layer, into: &files, total: &total) }
+        if let clash = clash(among: files.map(\.path)) { throw BundleRefusal(.malformed, clash) }
+        return files
+    }
+
+    private static func read(_ layer: Data, into files: inout [BundleFile], total: inout Int) throws(BundleRefusal) {
         var offset = layer.startIndex
         func take(_ count: Int) throws(BundleRefusal) -> Data {
             guard layer.endIndex - offset >= count else {
@@ -35,7 +76,6 @@ public enum BundleArchive {
             defer { offset += count }
             return layer[offset..<offset + count]
         }
-        var total = 0
         while true {
             let block = try take(TarHeader.block)
             if block.allSatisfy({ $0 == 0 }) { break }
@@ -56,8 +96,6 @@ public enum BundleArchive {
         guard try take(TarHeader.block).allSatisfy({ $0 == 0 }), offset == layer.endIndex else {
             throw BundleRefusal(.malformed, "the bundle's file layer does not end where it should")
         }
-        if let clash = clash(among: files.map(\.path)) { throw BundleRefusal(.malformed, clash) }
-        return files
     }
 
     /// Two paths that cannot both exist on every file system, in a sentence.

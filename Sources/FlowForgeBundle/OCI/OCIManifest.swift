@@ -32,19 +32,19 @@ public struct OCIManifest: Hashable, Sendable, Codable {
     public var mediaType: String
     public var artifactType: String?
     public var config: OCIDescriptor
-    /// Exactly one: the files, or the envelope of an attestation.
+    /// The files of a bundle, in order; or the envelope of an attestation, exactly one.
     public var layers: [OCIDescriptor]
     /// Of a bundle: the title and version; no time, so that equal files make equal bytes.
     public var annotations: [String: String]?
     /// What a referrer refers to; a bundle refers to nothing.
     public var subject: OCIDescriptor?
 
-    public init(config: OCIDescriptor, files: OCIDescriptor, title: String, version: String) {
+    public init(config: OCIDescriptor, files: [OCIDescriptor], title: String, version: String) {
         schemaVersion = 2
         mediaType = MediaType.imageManifest
         artifactType = MediaType.bundle
         self.config = config
-        layers = [files]
+        layers = files
         annotations = [Self.titleKey: title, Self.versionKey: version]
     }
 

@@ -66,6 +66,13 @@ struct Console: Sendable {
         complain(noteStyle.paint(text, .dim))
     }
 
+    /// How far long work is, on a line of standard error that the next call replaces and an empty text takes away; nothing
+    /// where that is no terminal.
+    func progress(_ text: String) {
+        guard !quiet, !json, isatty(STDERR_FILENO) == 1 else { return }
+        try? Self.write("\r\u{1B}[K" + (text.isEmpty ? "" : noteStyle.paint(Printable.line(text), .dim)), to: STDERR_FILENO)
+    }
+
     /// Said on standard error whatever the options.
     func complain(_ text: String) {
         // Nobody is left to tell that standard error is closed.

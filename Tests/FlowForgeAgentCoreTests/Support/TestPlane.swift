@@ -18,6 +18,9 @@ final class TestPlane: RenewingLink {
         var blobReads: [(digest: String, from: Int64)] = []
         /// How many bytes a blob's answer holds before it breaks off; used up one by one.
         var cuts: [Int] = []
+        /// Who reads this blob waits until as many do.
+        var meeting: (digest: String, readers: Int)?
+        var waiting: [CheckedContinuation<Void, Never>] = []
         var pollError: LinkError?
         /// Of polls that only prolong leases.
         var prolongError: LinkError?
@@ -112,9 +115,23 @@ final class TestPlane: RenewingLink {
             if offset > 0, offset >= bytes.count { throw BlobRangeRefused() }
             return (bytes.dropFirst(Int(offset)), state.cuts.isEmpty ? nil : state.cuts.removeFirst())
         }
+        await meet(digest)
         try write(Data(bytes.prefix(cut ?? bytes.count)))
         if let cut, cut < bytes.count { throw LinkError.unreachable("the connection was closed") }
         return Int64(bytes.count)
+    }
+
+    private func meet(_ digest: String) async {
+        await withCheckedContinuation { (reader: CheckedContinuation<Void, Never>) in
+            let all = state.withLock { state in
+                guard let meeting = state.meeting, meeting.digest == digest else { return [reader] }
+                state.waiting.append(reader)
+                guard state.waiting.count == meeting.readers else { return [] }
+                defer { state.waiting = [] }
+                return state.waiting
+            }
+            for reader in all { reader.resume() }
+        }
     }
 
     func referrers(of digest: String) async throws -> ReferrerIndex {
@@ -146,7 +163,8 @@ final class TestPlane: RenewingLink {
 
 /// A bundle with one task, `flow.task`, of engine `command`.
 func testBundle(
-    _ word: String = "", padding: Int = 0, timeout: String = "1m", whenCutOff: WhenCutOff = .finish, in folder: URL
+    _ word: String = "", padding: Int = 0, timeout: String = "1m", whenCutOff: WhenCutOff = .finish,
+    more: [String: Int] = [:], in folder: URL
 ) throws -> PackedBundle {
     let source = folder.appending(path: "bundle-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: source, withIntermediateDirectories: true)
@@ -155,6 +173,7 @@ func testBundle(
       name: test
       version: 1.0.0
       description: "\(word)"
+    include: [\(more.keys.joined(separator: ", "))]
     flows:
       flow:
         tasks:
@@ -166,6 +185,7 @@ func testBundle(
             timeout: \(timeout)
             when_cut_off: \(whenCutOff.rawValue)
     """.write(to: source.appending(path: "flowforge.yaml"), atomically: true, encoding: .utf8)
+    for (name, bytes) in more { try Data(count: bytes).write(to: source.appending(path: name)) }
     let script = source.appending(path: "run.sh")
     try "#!/bin/sh\nexit 0\n# \(String(repeating: "x", count: padding))\n".write(to: script, atomically: true, encoding: .utf8)
     chmod(script.path, 0o755)

@@ -59,10 +59,17 @@ struct PackedFolder {
     private func push(
         _ bundle: PackedBundle, signed attestation: Attestation?, to client: OperatorClient
     ) async throws -> OperatorAPI.BundleView {
-        var sent: Int64 = 0
-        for blob in bundle.blobs + (attestation?.blobs ?? [])
-        where try await client.putBlob(blob.descriptor.digest, from: .bytes(blob.bytes)) {
-            sent += Int64(blob.bytes.count)
+        let blobs = bundle.blobs + (attestation?.blobs ?? [])
+        let all = blobs.reduce(0) { $0 + Int64($1.bytes.count) }
+        var (done, sent): (Int64, Int64) = (0, 0)
+        do {
+            defer { console.progress("") }
+            for blob in blobs {
+                console.progress("pushing \(Figures.bytes(done)) of \(Figures.bytes(all))")
+                let bytes = Int64(blob.bytes.count)
+                if try await client.putBlob(blob.descriptor.digest, from: .bytes(blob.bytes)) { sent += bytes }
+                done += bytes
+            }
         }
         let result = try await client.pushBundle(
             digest: bundle.digest, attestations: attestation.map { [$0.digest] } ?? [])
