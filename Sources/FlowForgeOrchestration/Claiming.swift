@@ -23,10 +23,11 @@ struct Claiming {
         self.settings = settings
     }
 
-    /// How many tasks the agent can start now, by what it says and what it has been given.
-    func capacity(_ offer: AgentAPI.WorkOffer) throws -> Int {
+    /// How many tasks the agent can start now, by what it says and what it has been given; `held` slots are taken that
+    /// neither tells of.
+    func capacity(_ offer: AgentAPI.WorkOffer, besides held: Int = 0) throws -> Int {
         let (slots, lost) = (Self.plausible(offer.slots), Self.plausible(offer.lostSlots))
-        return try capacity(free: slots - lost - session.attempts.live(agent: agent.id))
+        return try capacity(free: slots - lost - held - session.attempts.live(agent: agent.id))
     }
 
     private static func plausible(_ slots: Int) -> Int { max(0, min(slots, Dispatcher.mostLeases)) }

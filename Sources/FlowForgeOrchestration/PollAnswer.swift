@@ -14,6 +14,8 @@ struct PollAnswer: Sendable {
     private(set) var free = 0
     /// How many of the assigned tasks need an engine.
     private(set) var given: [String: Int] = [:]
+    /// Attempts that were taken back from the agent, and that it had not heard of when it polled: they take slots still.
+    private var stillHeld = 0
 
     /// - Parameter isFirst: the poll has just arrived. Only then it is a sign of life: what the control
     ///   plane looks at later by itself may be the poll of an agent that is gone.
@@ -34,8 +36,8 @@ struct PollAnswer: Sendable {
             // An agent that fell silent must not be given back what was taken from it, through a poll that it
             // left before: it has to speak first.
             let isSilent = !isFirst && response.cancellations.contains { $0.reason == .leaseLost }
-            let room =
-                try isSilent ? 0 : request.offer.map(claiming.capacity) ?? claiming.capacity(free: request.freeSlots)
+            let offered = try request.offer.map { try claiming.capacity($0, besides: stillHeld) }
+            let room = try isSilent ? 0 : offered ?? claiming.capacity(free: request.freeSlots)
             let engines = request.offer?.engines ?? request.engines.map(\.name)
             if room > 0 { response.assignments = try claiming.claim(upTo: room, engines: engines) }
             given = claiming.given
@@ -80,8 +82,10 @@ struct PollAnswer: Sendable {
             let claim = LeaseClaim(lease: held.lease, fencing: held.fencing, agent: agent.id)
             let found = try session.attempts.find(held.attempt)
             guard let attempt = found, attempt.lifecycle.accepts(claim) else {
+                let hasTold = found.map { $0.claim == claim && !$0.wasTakenBack } ?? false
                 // While the poll was held the agent itself has told its end.
-                if !renewing, let found, found.claim == claim, !found.wasTakenBack { continue }
+                if !renewing, hasTold { continue }
+                if !hasTold { stillHeld += 1 }
                 try cancel(held, .leaseLost, own: found?.claim.agent == agent.id ? found : nil, settings, session)
                 continue
             }

@@ -59,9 +59,9 @@ import Testing
 
     @Test func `a system that is down is asked again, later each time, with the same id`() async throws {
         let system = TicketSystem(.later)
-        let port = try await system.serving { $0 }
+        let port = try HeldPort()
         let fixture = try await GateFixture.make()
-        let (plan, _) = try await fixture.begin("http://127.0.0.1:\(port)/ask")
+        let (plan, _) = try await fixture.begin("http://127.0.0.1:\(port.number)/ask")
         var waits: [Double] = []
         for attempt in 1...4 {
             try await fixture.advance()
@@ -76,7 +76,7 @@ import Testing
         let verdict = try await fixture.verdict(plan)
         #expect(verdict.state == .pending && verdict.message.hasPrefix("another system could not be asked yet: "))
         system.answer(.init(status: .internalServerError))
-        try await system.serving(on: port) { _ in
+        try await system.serving(on: port.number) { _ in
             try await fixture.advance()
             #expect(try await fixture.call(plan)?.lastError == "it answered 500")
             fixture.pass(16)
@@ -249,14 +249,14 @@ import Testing
     @Test func `what a person answers while the system is down is not asked again`() async throws {
         let fixture = try await GateFixture.make()
         let system = TicketSystem(.says(false, "no"))
-        let port = try await system.serving { $0 }
-        let (plan, _) = try await fixture.begin("http://127.0.0.1:\(port)/ask")
+        let port = try HeldPort()
+        let (plan, _) = try await fixture.begin("http://127.0.0.1:\(port.number)/ask")
         try await fixture.advance()
         #expect(try await fixture.call(plan)?.attempts == 1)
         _ = try await fixture.features.plans.answer(
             GateFixture.gate, of: plan, .init(passed: true, message: "by telephone"), by: fixture.ann)
         fixture.pass(10)
-        try await system.serving(on: port) { _ in try await fixture.advance() }
+        try await system.serving(on: port.number) { _ in try await fixture.advance() }
         #expect(system.questions.isEmpty)
         #expect(try await fixture.call(plan)?.state == .answered)
         #expect(try await fixture.verdict(plan).message == "ann agreed: by telephone")

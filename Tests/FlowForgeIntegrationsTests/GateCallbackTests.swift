@@ -62,6 +62,20 @@ import Testing
         }
     }
 
+    @Test func `a copy is known for as long as it could pass for fresh`() async throws {
+        try await Self.told { fixture, plan in
+            let callbacks = try fixture.callbacks()
+            // By a clock that is ahead.
+            let yes = try fixture.signed(Self.yes(plan), id: "a1", at: 299)
+            #expect(try await !callbacks.deliver(yes, plan: plan, gate: GateFixture.gate).duplicate)
+            fixture.pass(596)
+            let no = try fixture.signed(#"{"plan":"\#(plan)","passed":false,"message":"withdrawn"}"#, id: "a2")
+            #expect(try await !callbacks.deliver(no, plan: plan, gate: GateFixture.gate).duplicate)
+            #expect(try await callbacks.deliver(yes, plan: plan, gate: GateFixture.gate).duplicate)
+            #expect(try await fixture.verdict(plan).state == .failed)
+        }
+    }
+
     @Test func `what is not signed for this gate, this plan and this time is refused`() async throws {
         try await Self.told { fixture, plan in
             let callbacks = try fixture.callbacks()

@@ -90,3 +90,28 @@ final class TicketSystem: Sendable {
         }
     }
 }
+
+/// A port of this machine that nobody listens on, and that nobody else gets; a ``TicketSystem`` may serve on it.
+final class HeldPort: Sendable {
+    private let descriptor: Int32
+    let number: Int
+
+    init() throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var (address, length, isShared) = (sockaddr_in(), socklen_t(MemoryLayout<sockaddr_in>.size), Int32(1))
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
+        // With this, another socket may listen on it; and the kernel gives it to nobody who asks for any port.
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &isShared, socklen_t(MemoryLayout<Int32>.size))
+        let descriptor = descriptor
+        let bound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+            }
+        }
+        number = Int(in_port_t(bigEndian: address.sin_port))
+        guard bound else { throw POSIXError(.EADDRNOTAVAIL) }
+    }
+
+    deinit { close(descriptor) }
+}

@@ -1,3 +1,4 @@
+import FlowForgeBundle
 import FlowForgeCatalog
 import FlowForgeDomain
 import FlowForgeProtocol
@@ -46,6 +47,31 @@ import Testing
         let id = agent.identity.id
         try await plane.store.write { try $0.agents.move(id, from: [.active], to: .draining) }
         #expect(try await agent.send(end(agent, work[1]), offer: .init(slots: 2, engines: ["duckdb"])).assignments == nil)
+    }
+
+    @Test func `what was taken back from an agent that has not heard of it takes a slot, what it has told the end of none`()
+        async throws
+    {
+        let specs = tasks(2).map { name in
+            var spec = task(name, output: "bronze.\(name)", retries: 1)
+            spec.timeoutSeconds = 100
+            return spec
+        }
+        let plane = try await ControlPlane(specs)
+        let agent = try await plane.agent()
+        try await plane.start()
+        let work = try #require(try await agent.poll(offering: 1).assignments.first)
+        try await agent.report(.started(.init(pid: 1)), of: work)
+        plane.time.advance(161)
+        _ = try await agent.poll(offering: 1, leases: [work])
+        #expect(try await plane.reaper.endOverdueAttempts() == 1)
+        plane.time.advance(10)
+        let told = try await agent.poll(offering: 1, leases: [work])
+        #expect(told.cancellations.map(\.reason) == [.leaseLost] && told.assignments.isEmpty)
+        #expect(try await agent.poll(offering: 1, lost: 1).assignments.isEmpty, "its process has not ended")
+        let next = try #require(try await agent.poll(offering: 1).assignments.first)
+        try await agent.send(end(agent, next))
+        #expect(try await agent.poll(offering: 1, leases: [next]).assignments.count == 1, "it need not have heard the answer")
     }
 
     @Test func `a lost answer's tasks count against the slots until they are taken back`() async throws {

@@ -89,6 +89,12 @@ import Testing
             let orphan = try await Self.mint(own, .init(ttlSeconds: 3600))
             let itself = try await Self.mint(own)
             for token in [brief, revoked, orphan, itself] { #expect(try await status(token.token) == 200) }
+            for query in ["", "?all=true"] {
+                let seen = try await Self.exchange(plane, brief.token).get("/api/v1/tokens\(query)")
+                #expect(
+                    try seen.decoded(OperatorAPI.Page<OperatorAPI.TokenView>.self).items.map(\.id) == [brief.view.id],
+                    "a short-lived token sees itself and no other")
+            }
             let path = "/api/v1/tokens/\(revoked.view.id)"
             #expect(try await other.send("DELETE", path).status == 404, "of others there are none")
             #expect(try await Self.exchange(plane, itself.token).send("DELETE", path).status == 404)

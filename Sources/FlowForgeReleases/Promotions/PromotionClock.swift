@@ -141,7 +141,7 @@ public struct PromotionClock: Service {
     }
 
     /// Takes its turn, if it is, and if the environment is still what was planned for.
-    private func begin(_ row: PromotionRow) async throws -> Bool {
+    func begin(_ row: PromotionRow) async throws -> Bool {
         let isItsTurn = try await store.read { session in
             let isBusy = try session.promotions.isBusy(row.environment)
             let first = try session.promotions.open().first { $0.environment == row.environment && $0.state == .queued }

@@ -2,13 +2,13 @@ import FlowForgeBundle
 import FlowForgeCatalog
 import FlowForgeDomain
 import FlowForgeProtocol
-import FlowForgeStore
 import FlowForgeTestValues
 import Foundation
 import Testing
 
 @testable import FlowForgeOrchestration
 @testable import FlowForgeReleases
+@testable import FlowForgeStore
 
 /// What a change of an environment is kept from.
 @Suite(.timeLimit(.minutes(2))) struct PromotionGuardTests {
@@ -74,6 +74,35 @@ import Testing
         _ = try await fixture.plans.approve(asked.plan, .init(approves: false, reason: "no"), by: fixture.bob)
         let ended = try await fixture.settle(asked.id)
         #expect(ended.state == "refused" && ended.message.contains("rejected"), "\(ended)")
+    }
+
+    @Test func `one who says no right before the change begins is heard`() async throws {
+        let gate = GateSpec(name: "two-eyes", rule: .approval(.init()))
+        let fixture = try await PromotionFixture(prod: .init(gates: [gate]))
+        try await fixture.release("1.0.0")
+        let asked = try await fixture.request("promote", from: "qa")
+        _ = try await fixture.plans.approve(asked.plan, .init(approves: true), by: fixture.bob)
+        #expect(try await fixture.clock().step(asked.id))
+        let row = try await fixture.plane.store.read { try $0.promotions.required(asked.id) }
+        #expect(row.state == .queued)
+        _ = try await fixture.plans.approve(asked.plan, .init(approves: false, reason: "no"), by: fixture.bob)
+        #expect(try await !fixture.clock().begin(row), "the gates were looked at before, and are looked at again")
+        #expect(try await fixture.promotions.show(asked.id).state == "queued")
+    }
+
+    @Test func `a table that nobody published takes the change back`() async throws {
+        let fixture = try await PromotionFixture(mode: .physical)
+        try await fixture.release("1.0.0")
+        let asked = try await fixture.request("promote", from: "qa")
+        for _ in 0..<50 where try await fixture.promotions.show(asked.id).done.last != "compute" {
+            if try await !fixture.clock().step(asked.id) { try await fixture.work() }
+        }
+        _ = try await fixture.plane.store.write {
+            try $0.change("DELETE FROM publication WHERE environment = 'prod' AND asset = 'gold.sums'")
+        }
+        let ended = try await fixture.settle(asked.id)
+        #expect(ended.state == "undone" && ended.message == "gold.sums was not published", "\(ended)")
+        #expect(try await fixture.environments.show("prod").releases.isEmpty)
     }
 
     @Test func `flows run after those whose tables they read`() async throws {
